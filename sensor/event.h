@@ -1,0 +1,39 @@
+/* event.h - what a rule judges and an alert tells: one PDU in its surroundings. */
+#ifndef SENSOR_EVENT_H
+#define SENSOR_EVENT_H
+
+#include "sensor/inspect.h"
+
+enum outcome_of {
+	VERDICT_PENDING, /* a reply may still come */
+	VERDICT_ACCEPTED,
+	VERDICT_REJECTED,
+	VERDICT_UNANSWERED,
+	VERDICT_NO_REPLY_BY_SPEC,
+	VERDICT_UNOBSERVED, /* the reply's direction is not captured, or bytes were lost */
+	VERDICT_ORPHAN_REPLY,
+	VERDICT_NONE, /* the PDU is not part of a transaction */
+};
+
+/* "accepted", …; NULL for PENDING and NONE. */
+const char *verdict_name(enum outcome_of outcome);
+
+struct verdict {
+	enum outcome_of outcome;
+	bool has_code;
+	int32_t code;
+	const char *text;    /* static, or NULL */
+	int64_t latency_ns;  /* < 0: no reply */
+	struct stamp reply;  /* frame 0: none */
+};
+
+struct event {
+	struct stamp at;
+	const struct flow *flow;
+	unsigned from;		/* index in flow->end[] of who sent the PDU */
+	const struct pdu *pdu;	/* the request, where a transaction is told of */
+	const struct pdu *reply; /* or NULL */
+	struct verdict verdict;
+};
+
+#endif

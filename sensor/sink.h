@@ -1,0 +1,39 @@
+/* sink.h - where finished events go: stdout, file, syslog, Redis; several at once. */
+#ifndef SENSOR_SINK_H
+#define SENSOR_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "common/err.h"
+
+struct sinks;
+
+struct sink_options {
+	const char *sensor;	/* name, for the default key bongsu:alerts:{NAME} */
+	uint64_t epoch;
+	bool live;		/* Redis away: go on and spool; in replay wait for it, bounded by drain_s */
+	const char *spool_dir;	/* for Redis sinks */
+	uint64_t spool_bytes;	/* cap */
+	uint32_t keep_s;	/* spool records are kept this long after their acknowledgement */
+	uint32_t drain_s;	/* how long sinks_close() waits for what is not delivered */
+};
+
+/* Opens every spec ("-", "file:PATH", "syslog:", "redis://…", "redis+unix:///PATH?…", "rediss://…"). */
+struct sinks *sinks_open(const char *const *specs, size_t count, const struct sink_options *o, struct err *err);
+/* Takes one finished line (no newline). Never blocks in live mode. n rises by one from call to call.
+ * @type is static: "alert". Copies. */
+void sinks_put(struct sinks *s, uint64_t n, const char *type, const char *line, size_t len);
+/* HUP: files are opened again. */
+void sinks_reopen(struct sinks *s);
+
+struct sink_totals {
+	uint64_t put, delivered, dropped, refused, spooled, spool_damaged, reconnects;
+};
+void sinks_totals(const struct sinks *s, struct sink_totals *out);
+/* Drains, says what could not be delivered (false and @err), frees. */
+bool sinks_close(struct sinks *s, struct err *err);
+
+/* The epoch a Redis stream wants next: stored + 1, or an error when the stream already has ids of
+ * @epoch in a replay ("refused"). See sensor.md "Redis". */
+
+#endif
