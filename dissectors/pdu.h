@@ -50,7 +50,8 @@ struct item_cursor {
 	const struct dissector *dissector;
 	const struct pdu *pdu;
 	struct reader bytes;
-	uint64_t scratch[8]; /* the dissector's */
+	uint64_t scratch[8]; /* the dissector's: numbers and offsets, never pointers, for a snapshot
+			      * moves the bytes; bytes.at of a fresh cursor is the origin */
 };
 
 struct pdu {

@@ -1,0 +1,97 @@
+/* limiter.c - rows of four entries, addressed by the key's hash. */
+#include "sensor/limiter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAYS = 4 };
+
+struct entry {
+	uint64_t key; /* 0: free */
+	int64_t told_ns, seen_ns;
+	uint64_t times;	/* occurrences */
+	uint64_t held;	/* since it was last told */
+};
+
+struct limiter {
+	size_t rows; /* a power of two */
+	struct entry entry[];
+};
+
+struct limiter *limiter_new(size_t entries)
+{
+	size_t rows = 1;
+	while (rows * WAYS < entries)
+		rows *= 2;
+	struct limiter *l = calloc(1, sizeof *l + rows * WAYS * sizeof(struct entry));
+	if (l != NULL)
+		l->rows = rows;
+	return l;
+}
+
+void limiter_free(struct limiter *l)
+{
+	free(l);
+}
+
+uint64_t key_mix_bytes(uint64_t key, const uint8_t *bytes, size_t n)
+{
+	for (; n >= 8; bytes += 8, n -= 8) {
+		uint64_t word;
+		memcpy(&word, bytes, 8);
+		key = key_mix(key, word);
+	}
+	for (; n > 0; bytes++, n--)
+		key = key_mix(key, *bytes);
+	return key;
+}
+
+/* The entry of @key; *found tells whether it was there, else it is a fresh one. */
+static struct entry *lookup(struct limiter *l, uint64_t key, bool *found)
+{
+	if (key == 0)
+		key = 1;
+	struct entry *row = &l->entry[(key >> 32 & (l->rows - 1)) * WAYS];
+	struct entry *rested = row;
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (row[i].key == key) {
+			*found = true;
+			return &row[i];
+		}
+		if (row[i].key == 0 || (rested->key != 0 && row[i].seen_ns < rested->seen_ns))
+			rested = &row[i];
+	}
+	*found = false;
+	*rested = (struct entry){ .key = key };
+	return rested;
+}
+
+bool limiter_every(struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, uint64_t *held)
+{
+	bool found;
+	struct entry *e = lookup(l, key, &found);
+	e->seen_ns = now_ns;
+	/* Time may step back (another mirrored port): then the period still runs. */
+	if (found && now_ns - e->told_ns < period_ns) {
+		e->held++;
+		return false;
+	}
+	*held = e->held;
+	e->held = 0;
+	e->told_ns = now_ns;
+	return true;
+}
+
+bool limiter_doubling(struct limiter *l, uint64_t key, int64_t now_ns, uint64_t count, uint64_t *sum)
+{
+	bool found;
+	struct entry *e = lookup(l, key, &found);
+	e->seen_ns = now_ns;
+	e->times++;
+	e->held += count;
+	if ((e->times & (e->times - 1)) != 0)
+		return false;
+	*sum = e->held;
+	e->held = 0;
+	return true;
+}

@@ -1,0 +1,149 @@
+/* transaction.c - pairs requests with replies. A table is a short array, oldest first: masters have
+ * one or a few requests open, and the bound keeps a flood short. */
+#include "sensor/transaction.h"
+
+#include <stdlib.h>
+
+enum { TX_START = 4 };
+
+const char *verdict_name(enum outcome_of outcome)
+{
+	static const char *const names[] = {
+		[VERDICT_ACCEPTED] = "accepted",
+		[VERDICT_REJECTED] = "rejected",
+		[VERDICT_UNANSWERED] = "unanswered",
+		[VERDICT_NO_REPLY_BY_SPEC] = "no_reply_by_spec",
+		[VERDICT_UNOBSERVED] = "unobserved",
+		[VERDICT_ORPHAN_REPLY] = "orphan_reply",
+		[VERDICT_NONE] = NULL,
+	};
+	return names[outcome];
+}
+
+static bool grow(struct flow *f, unsigned max)
+{
+	unsigned cap = f->tx == NULL ? TX_START : f->tx->cap * 2u;
+	if (cap > max)
+		cap = max;
+	struct tx_table *t = realloc(f->tx, sizeof *t + cap * sizeof t->tx[0]);
+	if (t == NULL)
+		return false;
+	if (f->tx == NULL)
+		t->count = 0, t->last_id = 0;
+	t->cap = (uint16_t)cap;
+	f->tx = t;
+	return true;
+}
+
+static void remove_at(struct tx_table *t, size_t i)
+{
+	t->count--;
+	memmove(&t->tx[i], &t->tx[i + 1], (t->count - i) * sizeof t->tx[0]);
+}
+
+static void drop_oldest(struct tx_table *t, struct tx *dropped)
+{
+	size_t i = 0;
+	while (i < t->count && t->tx[i].wait != NULL)
+		i++;
+	if (i == t->count)
+		i = 0;
+	*dropped = t->tx[i];
+	remove_at(t, i);
+}
+
+static struct kept keep(const struct pdu *pdu)
+{
+	struct kept kept = { .known = true };
+	for (unsigned i = 0; i < PDU_KEPT && pdu->dissector->keep[i] != 0; i++) {
+		unsigned field = pdu->dissector->keep[i] - 1u;
+		kept.value[i] = pdu_has(pdu, field) ? pdu->value[field].u : 0;
+	}
+	return kept;
+}
+
+struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu, unsigned max,
+	struct tx *dropped, bool *full)
+{
+	*full = false;
+	if (f->tx != NULL && f->tx->count >= max) {
+		drop_oldest(f->tx, dropped);
+		*full = true;
+	}
+	if ((f->tx == NULL || f->tx->count == f->tx->cap) && !grow(f, max))
+		return NULL;
+	struct tx *tx = &f->tx->tx[f->tx->count++];
+	tx->key = pdu->tx_key;
+	tx->loose = pdu->tx_loose;
+	tx->kept = keep(pdu);
+	tx->at = at;
+	tx->blind = f->blind_bytes[!from];
+	tx->id = ++f->tx->last_id;
+	tx->from = (uint8_t)from;
+	tx->wait = NULL;
+	return tx;
+}
+
+struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply)
+{
+	struct tx *loose = NULL;
+	if (f->tx == NULL)
+		return NULL;
+	for (size_t i = 0; i < f->tx->count; i++) {
+		struct tx *tx = &f->tx->tx[i];
+		if (tx->from == from)
+			continue;
+		if (tx->key == reply->tx_key)
+			return tx;
+		if (loose == NULL && tx->loose != 0 && tx->loose == reply->tx_loose)
+			loose = tx;
+	}
+	return loose;
+}
+
+struct tx *tx_by_id(struct flow *f, uint32_t id)
+{
+	for (size_t i = 0; f->tx != NULL && i < f->tx->count; i++)
+		if (f->tx->tx[i].id == id)
+			return &f->tx->tx[i];
+	return NULL;
+}
+
+void tx_close(struct flow *f, struct tx *tx)
+{
+	remove_at(f->tx, (size_t)(tx - f->tx->tx));
+}
+
+void tx_table_free(struct flow *f)
+{
+	free(f->tx);
+	f->tx = NULL;
+}
+
+struct verdict verdict_of_reply(const struct tx *tx, struct stamp at, const struct pdu *reply)
+{
+	struct verdict v = { .outcome = VERDICT_ORPHAN_REPLY, .latency_ns = -1, .reply = at };
+	if (tx != NULL) {
+		v.outcome = reply->rejected ? VERDICT_REJECTED : VERDICT_ACCEPTED;
+		v.latency_ns = at.ts_ns > tx->at.ts_ns ? at.ts_ns - tx->at.ts_ns : 0;
+	}
+	v.has_code = reply->status != 0 || reply->rejected;
+	v.code = reply->status;
+	v.text = reply->status_name;
+	return v;
+}
+
+struct verdict verdict_of_silence(const struct flow *f, unsigned from, uint64_t blind_before, bool ended)
+{
+	struct verdict v = { .outcome = VERDICT_UNANSWERED, .latency_ns = -1 };
+	if (f->packets[!from] == 0) {
+		v.outcome = VERDICT_UNOBSERVED;
+		v.text = "the reply's direction is not captured";
+	} else if (f->blind_bytes[!from] > blind_before) {
+		v.outcome = VERDICT_UNOBSERVED;
+		v.text = "bytes of the reply's direction were lost";
+	} else if (ended) {
+		v.text = "the conversation ended before the reply was due";
+	}
+	return v;
+}
