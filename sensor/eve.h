@@ -38,7 +38,9 @@ void eve_transaction(struct buf *out, const struct eve *eve, uint64_t n, const s
 void eve_canary(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, uint64_t latency_us);
 struct counters;
 void eve_stats(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, const struct counters *c);
-/* --pdus: not EVE, see shared/design sensor.md. */
+/* --pdus: not EVE, see shared/design sensor.md. A line may take EVE_PDU_LINE bytes; what does not fit
+ * is left out and said ("items_cut"). */
+enum { EVE_PDU_LINE = 512 * 1024 };
 void eve_pdu(struct buf *out, const struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu);
 
 #endif
