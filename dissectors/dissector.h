@@ -53,6 +53,8 @@ struct dissector {
 	uint32_t reply_ms;	       /* how long a reply may take before it counts as missing */
 	uint8_t keep[PDU_KEPT];	       /* header fields (index + 1, 0 ends) a reply needs of its request */
 
+	uint8_t unit_field;	       /* header field (index + 1) naming the device behind the address; 0: none */
+
 	/* Is it mine? May be called with any bytes that start a direction of a flow. */
 	enum probe (*probe)(struct reader in, uint8_t l4, struct probe_hint *hint);
 
@@ -85,6 +87,13 @@ extern const struct dissector *const dissectors[];
 /* Index in dissectors[] or -1. */
 int dissector_index(const struct dissector *d);
 const struct dissector *dissector_named(const char *name);
+
+/* The device behind the address (unit id, link address), 0 if the protocol has none. */
+static inline uint64_t pdu_unit(const struct pdu *p)
+{
+	unsigned field = p->dissector->unit_field;
+	return field == 0 || !pdu_has(p, field - 1) ? 0 : p->value[field - 1].u;
+}
 
 /* Pulls the next item; false when there is none. */
 static inline bool items_next(struct item_cursor *c, struct item *out)

@@ -9,8 +9,8 @@ enum { WAYS = 4 };
 struct entry {
 	uint64_t key; /* 0: free */
 	int64_t told_ns, seen_ns;
-	uint64_t times;	/* occurrences */
-	uint64_t held;	/* since it was last told */
+	uint64_t times; /* occurrences */
+	uint64_t held;  /* since it was last told */
 };
 
 struct limiter {
@@ -66,7 +66,8 @@ static struct entry *lookup(struct limiter *l, uint64_t key, bool *found)
 	return rested;
 }
 
-bool limiter_every(struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, uint64_t *held)
+bool limiter_every(
+	struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, uint64_t *held)
 {
 	bool found;
 	struct entry *e = lookup(l, key, &found);
@@ -82,7 +83,8 @@ bool limiter_every(struct limiter *l, uint64_t key, int64_t now_ns, int64_t peri
 	return true;
 }
 
-bool limiter_doubling(struct limiter *l, uint64_t key, int64_t now_ns, uint64_t count, uint64_t *sum)
+bool limiter_doubling(
+	struct limiter *l, uint64_t key, int64_t now_ns, uint64_t count, uint64_t *sum)
 {
 	bool found;
 	struct entry *e = lookup(l, key, &found);

@@ -6,19 +6,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A fixed table; where it is full, the entry of the same row that rested longest is forgotten (so that
- * a forgotten thing is told again, never kept back unsaid). */
+/* A fixed table; where it is full, the entry of the same row that rested longest is forgotten (so
+ * that a forgotten thing is told again, never kept back unsaid). */
 struct limiter;
 struct limiter *limiter_new(size_t entries);
 void limiter_free(struct limiter *l);
 
-/* May an alert of @key go out at @now_ns, at most one in @period_ns? If so *held is how many were held
- * back since the last one. */
-bool limiter_every(struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, uint64_t *held);
+/* May an alert of @key go out at @now_ns, at most one in @period_ns? If so *held is how many were
+ * held back since the last one. */
+bool limiter_every(
+	struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, uint64_t *held);
 
-/* Adds @count to what was seen of @key; true at the first time and each time the number of occurrences
- * has doubled. *sum is then the counts since it was last told. */
-bool limiter_doubling(struct limiter *l, uint64_t key, int64_t now_ns, uint64_t count, uint64_t *sum);
+/* Adds @count to what was seen of @key; true at the first time and each time the number of
+ * occurrences has doubled. *sum is then the counts since it was last told. */
+bool limiter_doubling(
+	struct limiter *l, uint64_t key, int64_t now_ns, uint64_t count, uint64_t *sum);
 
 /* One step of a hash over what makes a key. */
 static inline uint64_t key_mix(uint64_t key, uint64_t value)

@@ -1,0 +1,447 @@
+/* judge.c - what happens with a PDU once transport has found it. */
+#include "sensor/judge.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "sensor/canary.h"
+#include "sensor/counters.h"
+#include "sensor/limiter.h"
+#include "sensor/wait.h"
+
+enum { JUDGE_PROTOCOLS = WAIT_QUEUES, ONE_WAY_WINDOW_S = 60 };
+
+struct judge {
+	struct judge_options o;
+	struct inspector inspector;
+	struct pool pool; /* waits and snapshots */
+	struct wait_queues waits;
+	struct limiter *alerts, *anomalies;
+	uint64_t pdus[JUDGE_PROTOCOLS], levels[LEVEL_CRITICAL + 1];
+	int index_cache; /* of the dissector seen last */
+	const struct dissector *seen_last;
+	struct {
+		int64_t since_ns;
+		uint64_t pdus[2]; /* over TCP, by direction */
+		bool told;
+	} ways;
+	struct hit hits[HITS_MAX];
+};
+
+static unsigned index_of(struct judge *j, const struct dissector *d)
+{
+	if (j->seen_last != d) {
+		j->seen_last = d;
+		j->index_cache = dissector_index(d);
+	}
+	return (unsigned)j->index_cache;
+}
+
+/* --- telling ----------------------------------------------------------------------------- */
+
+static uint64_t suppress_key(const struct rule *rule, const struct event *e)
+{
+	const struct endpoint *src = &e->flow->end[e->from], *dst = &e->flow->end[!e->from];
+	uint64_t key = key_mix(rule->sid, rule->suppress_by);
+	if (rule->suppress_by & BY_SRC)
+		key = key_mix_bytes(key, src->ip.bytes, sizeof src->ip.bytes);
+	if (rule->suppress_by & BY_DST)
+		key = key_mix_bytes(key, dst->ip.bytes, sizeof dst->ip.bytes);
+	if (rule->suppress_by & BY_FLOW)
+		key = key_mix(key, e->flow->id);
+	if (rule->suppress_by & BY_UNIT)
+		key = key_mix(key, pdu_unit(e->pdu));
+	return key;
+}
+
+/* False if the rule's suppress holds this one back; else *held is what it held back before. */
+static bool may_tell(
+	struct judge *j, const struct rule *rule, const struct event *e, uint64_t *held)
+{
+	*held = 0;
+	if (rule->suppress_seconds == 0)
+		return true;
+	int64_t period = (int64_t)rule->suppress_seconds * 1000000000;
+	if (limiter_every(j->alerts, suppress_key(rule, e), e->at.ts_ns, period, held))
+		return true;
+	j->o.counters->suppressed++;
+	return false;
+}
+
+static uint64_t tell_hit(
+	struct judge *j, const struct hit *hit, const struct event *e, uint64_t held)
+{
+	struct alert a = {
+		.rule = hit->rule,
+		.event = e,
+		.item = hit->item,
+		.count = (uint32_t)(held + 1),
+		.suppressed = held,
+	};
+	j->levels[hit->rule->level]++;
+	return tell_alert(j->o.tell, &a);
+}
+
+/* The verdict is known: waiting alerts go out with it, those that went out get a verdict event. */
+static void settle_hit(struct judge *j, struct waiting_hit *w, const struct event *e)
+{
+	struct hit hit = w->hit;
+	if (hit.rule == NULL)
+		return;
+	if (w->n != 0) {
+		struct alert of = {
+			.rule = hit.rule, .event = e, .item = hit.item, .n = w->n, .count = 1
+		};
+		tell_verdict(j->o.tell, &of);
+		return;
+	}
+	if (hit.later) {
+		if (!rule_holds(j->o.rules, hit.rule, e, &hit) ||
+			!may_tell(j, hit.rule, e, &w->suppressed))
+			return;
+	}
+	tell_hit(j, &hit, e, w->suppressed);
+}
+
+static void settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
+{
+	struct event e = {
+		.at = w->at,
+		.flow = w->flow,
+		.from = w->from,
+		.pdu = &w->request->pdu,
+		.reply = reply,
+		.verdict = verdict,
+	};
+	for (size_t i = 0; i < w->hit_count; i++)
+		settle_hit(j, &w->hits[i], &e);
+	if (w->transaction)
+		tell_transaction(j->o.tell, &e);
+	wait_remove(&j->waits, w);
+	wait_free(w, &j->pool);
+}
+
+/* No reply came, or none will. */
+static void settle_silent(struct judge *j, struct wait *w, bool ended)
+{
+	struct tx *tx = tx_by_id(w->flow, w->tx_id);
+	if (tx != NULL)
+		tx->wait = NULL;
+	settle(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, ended));
+}
+
+/* Too many wait: the oldest goes out without its verdict. */
+static void make_room(struct judge *j)
+{
+	if (j->waits.count < j->o.max_waiting)
+		return;
+	struct wait *w = wait_oldest(&j->waits);
+	struct tx *tx = tx_by_id(w->flow, w->tx_id);
+	struct verdict v = {
+		.outcome = VERDICT_UNOBSERVED,
+		.text = "too many alerts waited for their verdict",
+		.latency_ns = -1,
+	};
+	if (tx != NULL)
+		tx->wait = NULL;
+	j->o.counters->alerts_waiting_full++;
+	settle(j, w, NULL, v);
+}
+
+static bool wants_transaction(struct judge *j, const struct pdu *pdu)
+{
+	uint64_t bit = UINT64_C(1) << (EVENT_PROTOCOL + index_of(j, pdu->dissector));
+	return (j->o.tell->events & bit) != 0 && pdu->tx != TX_REPLY && pdu->tx != TX_REPLY_PART;
+}
+
+/* --- judging ----------------------------------------------------------------------------- */
+
+/* Files one hit with the wait: told at once from HIGH up, else with the verdict; a suppressed one
+ * stays without its rule. */
+static void file_hit(
+	struct judge *j, struct waiting_hit *w, const struct hit *hit, const struct event *e)
+{
+	if (!hit->later && !may_tell(j, hit->rule, e, &w->suppressed))
+		return;
+	w->hit = *hit;
+	if (!hit->later && hit->rule->level >= LEVEL_HIGH)
+		w->n = tell_hit(j, hit, e, w->suppressed);
+}
+
+/* Keeps the hits of an open request until its verdict. False if there is no memory. */
+static bool wait_for(
+	struct judge *j, struct flow *f, const struct event *e, struct tx *tx, size_t count)
+{
+	make_room(j);
+	struct wait *w = wait_new(count, &j->pool);
+	if (w == NULL)
+		return false;
+	w->request = snapshot_take(e->pdu, &j->pool);
+	if (w->request == NULL) {
+		wait_free(w, &j->pool);
+		return false;
+	}
+	w->queue = index_of(j, e->pdu->dissector);
+	w->deadline_ns = e->at.ts_ns + (int64_t)j->o.reply_ms[w->queue] * 1000000;
+	w->flow = f;
+	w->tx_id = tx->id;
+	w->blind = tx->blind;
+	w->at = e->at;
+	w->from = e->from;
+	w->transaction = wants_transaction(j, e->pdu);
+	for (size_t i = 0; i < count; i++)
+		file_hit(j, &w->hits[i], &j->hits[i], e);
+	tx->wait = w;
+	wait_add(&j->waits, w);
+	return true;
+}
+
+/* Hits whose verdict is known, or will never be. */
+static void tell_now(struct judge *j, const struct event *e, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t held;
+		struct hit *hit = &j->hits[i];
+		if (hit->later && !rule_holds(j->o.rules, hit->rule, e, hit))
+			continue;
+		if (may_tell(j, hit->rule, e, &held))
+			tell_hit(j, hit, e, held);
+	}
+}
+
+static void judge_event(struct judge *j, struct flow *f, const struct event *e, struct tx *tx)
+{
+	size_t count = 0;
+	if (j->o.rules != NULL) {
+		count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
+		if (count == HITS_MAX)
+			j->o.counters->hits_cut++;
+	}
+	bool transaction = wants_transaction(j, e->pdu);
+	if (count == 0 && !transaction)
+		return;
+	if (tx != NULL && wait_for(j, f, e, tx, count))
+		return;
+	tell_now(j, e, count);
+	if (transaction)
+		tell_transaction(j->o.tell, e);
+}
+
+static struct tx *open_request(struct judge *j, struct flow *f, const struct event *e)
+{
+	struct tx dropped;
+	bool full;
+	struct tx *tx = tx_open(f, e->from, e->at, e->pdu, j->o.max_requests, &dropped, &full);
+	if (!full)
+		return tx;
+	j->o.counters->tx_full++;
+	if (dropped.wait != NULL)
+		settle(j, dropped.wait, NULL,
+			verdict_of_silence(f, dropped.from, dropped.blind, true));
+	struct anomaly a = {
+		.kind = ANOMALY_TX_FULL, .at = e->at, .flow = f, .from = e->from, .count = 1
+	};
+	j->inspector.anomaly(j, &a);
+	return tx;
+}
+
+/* --- what transport calls ---------------------------------------------------------------- */
+
+static void on_anomaly(void *ctx, const struct anomaly *a)
+{
+	struct judge *j = ctx;
+	struct anomaly told = *a;
+	uint64_t key = key_mix(0xa11, (uint64_t)a->kind);
+	if (a->flow != NULL)
+		key = key_mix(key, a->flow->id);
+	if (a->detail != NULL)
+		key = key_mix_bytes(key, (const uint8_t *)a->detail, strlen(a->detail));
+	if (limiter_doubling(j->anomalies, key, a->at.ts_ns, a->count, &told.count))
+		tell_anomaly(j->o.tell, &told);
+	else
+		j->o.counters->anomalies_held++;
+}
+
+static void tell_malformed(struct judge *j, struct flow *f, const struct event *e)
+{
+	j->o.counters->pdus_malformed++;
+	struct anomaly a = {
+		.kind = ANOMALY_MALFORMED,
+		.at = e->at,
+		.flow = f,
+		.from = e->from,
+		.count = 1,
+		.detail = e->pdu->malformed,
+	};
+	on_anomaly(j, &a);
+}
+
+/* Messages of one direction alone, for a minute and in number: half the mirror is missing. */
+static void watch_ways(struct judge *j, const struct flow *f, const struct event *e)
+{
+	if (j->o.one_way_pdus == 0 || f->l4 != L4_TCP || e->pdu->tx == TX_NONE)
+		return;
+	if (e->at.ts_ns - j->ways.since_ns > (int64_t)ONE_WAY_WINDOW_S * 1000000000) {
+		j->ways.since_ns = e->at.ts_ns;
+		j->ways.pdus[0] = j->ways.pdus[1] = 0;
+	}
+	j->ways.pdus[e->from != f->client]++;
+	uint64_t most = j->ways.pdus[0] + j->ways.pdus[1];
+	if (j->ways.pdus[0] > 0 && j->ways.pdus[1] > 0) {
+		j->ways.told = false;
+	} else if (most >= j->o.one_way_pdus && !j->ways.told) {
+		j->ways.told = true;
+		struct anomaly a = {
+			.kind = ANOMALY_ONE_WAY,
+			.at = e->at,
+			.count = most,
+			.detail = j->ways.pdus[0] > 0 ? "no replies are seen"
+						      : "no requests are seen",
+		};
+		on_anomaly(j, &a);
+	}
+}
+
+static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)
+{
+	struct judge *j = ctx;
+	struct event e = {
+		.at = at, .flow = f, .from = from, .pdu = pdu, .verdict.outcome = VERDICT_NONE
+	};
+	e.verdict.latency_ns = -1;
+	struct tx *tx = NULL, *answered = NULL;
+
+	if (at.ts_ns >= j->waits.next_ns)
+		judge_tick(j, at.ts_ns);
+	if (pdu->tx == TX_REPLY || pdu->tx == TX_REPLY_PART) {
+		answered = tx_match(f, from, pdu);
+		if (answered != NULL)
+			pdu->request = answered->kept;
+		e.verdict = verdict_of_reply(answered, at, pdu);
+	} else if (pdu->tx == TX_REQUEST) {
+		e.verdict.outcome = VERDICT_PENDING;
+	} else if (pdu->tx == TX_REQUEST_SILENT) {
+		e.verdict.outcome = VERDICT_NO_REPLY_BY_SPEC;
+	}
+
+	if (j->o.canary_tag != NULL && canary_is(j->o.canary_tag, f, pdu)) {
+		canary_arrived(j->o.tell, at, pdu, wall_ns());
+		if (answered != NULL)
+			tx_close(f, answered);
+		return;
+	}
+	j->o.counters->pdus++;
+	j->pdus[index_of(j, pdu->dissector)]++;
+	watch_ways(j, f, &e);
+	if (j->o.pdus != NULL) {
+		struct buf line = buf_over(j->o.tell->line, sizeof j->o.tell->line);
+		eve_pdu(&line, f, from, at, pdu);
+		buf_char(&line, '\n');
+		fwrite(line.at, 1, line.len, j->o.pdus);
+	}
+	if (pdu->malformed != NULL)
+		tell_malformed(j, f, &e);
+	if (answered != NULL && answered->wait != NULL) {
+		struct wait *w = answered->wait;
+		answered->wait = NULL;
+		settle(j, w, pdu, e.verdict);
+	}
+	if (answered != NULL && pdu->tx == TX_REPLY)
+		tx_close(f, answered);
+	if (pdu->tx == TX_REQUEST)
+		tx = open_request(j, f, &e);
+	judge_event(j, f, &e, tx);
+}
+
+static void on_flow_start(void *ctx, struct flow *f)
+{
+	struct judge *j = ctx;
+	if (j->o.flow_facts != NULL)
+		j->o.flow_facts(j->o.facts_ctx, f);
+}
+
+static void on_flow_end(void *ctx, struct flow *f, const char *why)
+{
+	struct judge *j = ctx;
+	for (size_t i = 0; f->tx != NULL && i < f->tx->count; i++) {
+		struct tx *tx = &f->tx->tx[i];
+		struct wait *w = tx->wait;
+		if (w == NULL)
+			continue;
+		tx->wait = NULL;
+		settle(j, w, NULL, verdict_of_silence(f, tx->from, tx->blind, true));
+	}
+	tx_table_free(f);
+	tell_flow(j->o.tell, f, why);
+}
+
+/* --- life -------------------------------------------------------------------------------- */
+
+void judge_tick(struct judge *j, int64_t now_ns)
+{
+	struct wait *w;
+	while ((w = wait_due(&j->waits, now_ns)) != NULL)
+		settle_silent(j, w, false);
+}
+
+void judge_finish(struct judge *j)
+{
+	struct wait *w;
+	while ((w = wait_oldest(&j->waits)) != NULL)
+		settle_silent(j, w, true);
+}
+
+void judge_rules(struct judge *j, struct rule_run *rules)
+{
+	judge_finish(j);
+	j->o.rules = rules;
+}
+
+struct judge *judge_new(const struct judge_options *o)
+{
+	struct judge *j = calloc(1, sizeof *j);
+	if (j == NULL)
+		return NULL;
+	j->o = *o;
+	j->pool.cap = o->wait_bytes;
+	wait_queues_init(&j->waits);
+	j->alerts = limiter_new(o->limiter_entries);
+	j->anomalies = limiter_new(o->limiter_entries);
+	j->inspector = (struct inspector){
+		.ctx = j,
+		.pdu = on_pdu,
+		.anomaly = on_anomaly,
+		.flow_start = on_flow_start,
+		.flow_end = on_flow_end,
+	};
+	if (j->alerts == NULL || j->anomalies == NULL) {
+		judge_free(j);
+		return NULL;
+	}
+	return j;
+}
+
+const struct inspector *judge_inspector(struct judge *j)
+{
+	return &j->inspector;
+}
+
+const uint64_t *judge_pdus(const struct judge *j)
+{
+	return j->pdus;
+}
+
+const uint64_t *judge_levels(const struct judge *j)
+{
+	return j->levels;
+}
+
+void judge_free(struct judge *j)
+{
+	if (j == NULL)
+		return;
+	judge_finish(j);
+	limiter_free(j->alerts);
+	limiter_free(j->anomalies);
+	free(j);
+}
