@@ -34,7 +34,8 @@ struct yaml_file {
 struct yaml_file *yaml_load(const char *path, struct text_list *faults);
 /* The same from memory; @path is only named in faults. */
 struct yaml_file *yaml_parse(const char *path, const char *text, size_t len, struct text_list *faults);
-void yaml_free(struct yaml_file *file);
+/* Not yaml_free(): libyaml has one, and ours would take its place. */
+void yaml_file_free(struct yaml_file *file);
 
 /* The value of a key, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, const char *key);
