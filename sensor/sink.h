@@ -2,6 +2,7 @@
 #ifndef SENSOR_SINK_H
 #define SENSOR_SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "common/err.h"
@@ -9,20 +10,28 @@
 struct sinks;
 
 struct sink_options {
-	const char *sensor;	/* name, for the default key bongsu:alerts:{NAME} */
+	const char *sensor; /* name, for the default key bongsu:alerts:{NAME} */
 	uint64_t epoch;
-	bool live;		/* Redis away: go on and spool; in replay wait for it, bounded by drain_s */
-	const char *spool_dir;	/* for Redis sinks */
-	uint64_t spool_bytes;	/* cap */
-	uint32_t keep_s;	/* spool records are kept this long after their acknowledgement */
-	uint32_t drain_s;	/* how long sinks_close() waits for what is not delivered */
+	bool live; /* Redis away: go on and spool; in replay wait for it, bounded by drain_s */
+	const char *spool_dir; /* for Redis sinks */
+	uint64_t spool_bytes;  /* cap */
+	uint32_t keep_s;       /* spool records are kept this long after their acknowledgement */
+	uint32_t drain_s;      /* how long sinks_close() waits for what is not delivered */
+	/* What an operator should know ("file:/x: No space left on device"); called from the sinks'
+	 * threads. NULL: stderr. */
+	void (*say)(const char *text);
 };
 
-/* Opens every spec ("-", "file:PATH", "syslog:", "redis://…", "redis+unix:///PATH?…", "rediss://…"). */
-struct sinks *sinks_open(const char *const *specs, size_t count, const struct sink_options *o, struct err *err);
-/* Takes one finished line (no newline). Never blocks in live mode. n rises by one from call to call.
+/* Opens every spec ("-", "file:PATH", "syslog:", "redis://…", "redis+unix:///PATH?…",
+ * "rediss://…"). */
+struct sinks *sinks_open(
+	const char *const *specs, size_t count, const struct sink_options *o, struct err *err);
+/* Takes one finished line (no newline). Never blocks in live mode. n rises by one from call to
+ * call.
  * @type is static: "alert". Copies. */
 void sinks_put(struct sinks *s, uint64_t n, const char *type, const char *line, size_t len);
+/* Nobody reads any more: stdout was closed by its reader and there is no other sink. */
+bool sinks_broken(const struct sinks *s);
 /* HUP: files are opened again. */
 void sinks_reopen(struct sinks *s);
 
