@@ -8,7 +8,7 @@
 /* Borrows the frame's bytes (or the fragment table's, for a joined packet). */
 struct packet {
 	struct stamp at;
-	uint32_t link;	    /* LINKTYPE_ of the capture */
+	uint32_t link; /* LINKTYPE_ of the capture */
 	uint32_t caplen, wirelen;
 	const uint8_t *bytes;
 
@@ -16,17 +16,18 @@ struct packet {
 	uint8_t src_mac[6], dst_mac[6];
 	uint8_t vlans, ttl; /* innermost IP */
 	uint16_t vlan[FLOW_VLANS];
-	uint16_t ip_id;	    /* IPv4; 0 for IPv6 */
-	uint8_t layers;	    /* of encapsulation passed */
+	uint16_t ip_id; /* IPv4; 0 for IPv6 */
+	uint8_t layers; /* of encapsulation passed */
 
 	struct addr src, dst; /* of the innermost IP header */
-	uint8_t l4;	      /* 6, 17, else something that has no payload for us */
+	uint8_t l4;           /* 6, 17, else something that has no payload for us */
 	uint16_t sport, dport;
-	uint32_t seq, ack;    /* TCP, host order */
+	uint32_t seq, ack; /* TCP, host order */
 	uint8_t tcp_flags;
 	const uint8_t *payload;
-	uint32_t payload_len;	   /* bytes captured */
-	uint32_t payload_wire_len; /* bytes on the wire; more than payload_len where the capture cut it */
+	uint32_t payload_len;      /* bytes captured */
+	uint32_t payload_wire_len; /* bytes on the wire; more than payload_len where the capture cut
+				      it */
 };
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
@@ -45,5 +46,13 @@ struct packet_options {
 /* Fills @p (at, link, caplen, wirelen, bytes are set by the caller). True if there is a TCP or UDP
  * packet to go on with; otherwise it has been counted why not. */
 bool packet_decode(struct packet *p, const struct packet_options *o);
+
+/* After packet_decode(), whatever it said, call until false: where fragments contradicted each
+ * other,
+ * @p becomes the same packet with the other bytes. */
+bool packet_second_reading(struct packet *p, const struct packet_options *o);
+
+/* Are so many checksums wrong that the capture was made where they are off-loaded (-k none)? */
+bool packet_sums_suspect(const struct counters *c);
 
 #endif
