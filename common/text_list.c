@@ -35,16 +35,21 @@ static void leave_out(struct text_list *list)
 		out_of_memory();
 }
 
+static void make_room(struct text_list *list)
+{
+	if (list->cap > list->count)
+		return;
+	size_t cap = list->cap == 0 ? 16 : list->cap * 2;
+	char **grown = realloc(list->text, cap * sizeof *grown);
+	if (grown == NULL)
+		out_of_memory();
+	list->text = grown;
+	list->cap = cap;
+}
+
 void text_list_add(struct text_list *list, const char *format, ...)
 {
-	if (list->cap == list->count) {
-		size_t cap = list->cap == 0 ? 16 : list->cap * 2;
-		char **grown = realloc(list->text, cap * sizeof *grown);
-		if (grown == NULL)
-			out_of_memory();
-		list->text = grown;
-		list->cap = cap;
-	}
+	make_room(list);
 	if (list->count >= LINES_MAX) {
 		leave_out(list);
 		return;
@@ -53,6 +58,15 @@ void text_list_add(struct text_list *list, const char *format, ...)
 	va_start(args, format);
 	list->text[list->count++] = printed(format, args);
 	va_end(args);
+}
+
+void text_list_keep(struct text_list *list, const char *text)
+{
+	char *copy = strdup(text);
+	if (copy == NULL)
+		out_of_memory();
+	make_room(list);
+	list->text[list->count++] = copy;
 }
 
 void text_list_free(struct text_list *list)

@@ -14,6 +14,8 @@ struct text_list {
 /* printf a new line at the end. Past 1,000 lines only the count of those left out grows. */
 void text_list_add(struct text_list *list, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Appends a copy, without that bound: for lists that are data. */
+void text_list_keep(struct text_list *list, const char *text);
 void text_list_free(struct text_list *list);
 /* The word of @words (NULL-terminated) closest to @word for "did you mean", or NULL if none is
  * near. */

@@ -142,12 +142,12 @@ static void read_texts(const struct source *src, const struct setting *s, const 
 	struct text_list *list = member(src->config, s);
 	text_list_free(list);
 	if (v->kind == YAML_TEXT && !yaml_null(v))
-		text_list_add(list, "%s", v->text);
+		text_list_keep(list, v->text);
 	for (size_t i = 0; v->kind == YAML_LIST && i < v->count; i++) {
 		if (v->child[i]->kind != YAML_TEXT)
 			fault(src, v->child[i], s->path, " is a list of texts");
 		else
-			text_list_add(list, "%s", v->child[i]->text);
+			text_list_keep(list, v->child[i]->text);
 	}
 	if (v->kind == YAML_MAP)
 		fault(src, v, s->path, " is a list of texts");
@@ -203,7 +203,7 @@ static void read_lists(const struct source *src, const struct yaml *map)
 			fault(src, v, "not a list: ", map->key[i]->text);
 		for (size_t k = 0; v->kind == YAML_LIST && k < v->count; k++) {
 			if (v->child[k]->kind == YAML_TEXT)
-				text_list_add(&list->values, "%s", v->child[k]->text);
+				text_list_keep(&list->values, v->child[k]->text);
 			else
 				fault(src, v->child[k], "a list holds texts and numbers", "");
 		}

@@ -46,6 +46,16 @@ struct rule_source {
 	size_t path_count;
 	const char *list_folder;  /* rules/lists, or NULL */
 	const char *attack_table; /* rules/attack.yaml: technique ids, names, tactics, v18 → v19 */
+	/* %name% lists of the configuration, before those of list_folder */
+	const struct rule_list {
+		const char *name;
+		const char *const *values;
+		size_t count;
+	} *lists;
+	size_t list_count;
+	/* names by the indexes that flows carry (flow.h); [0] is NULL */
+	const char *const *role_names, *const *zone_names, *const *name_names;
+	size_t role_count, zone_count, name_count;
 };
 struct text_list;
 struct rules *rules_load(const struct rule_source *from, struct text_list *faults);

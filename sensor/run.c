@@ -1,0 +1,361 @@
+/* run.c - what replay and live capture share: opening, one frame, signals' wishes, closing. */
+#include "sensor/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "sensor/epoch.h"
+#include "sensor/frag.h"
+
+struct wishes wishes;
+
+enum {
+	FRAG_TIMEOUT_S = 30,
+	PDUS_BUFFER = 1 << 20,
+	MIB = 1 << 20,
+	KIB = 1 << 10,
+	LINK_ETHERNET = 1
+};
+
+/* --- opening ----------------------------------------------------------------------------- */
+
+static bool open_rules(struct run *r, struct err *err)
+{
+	struct text_list faults = { 0 };
+	rules_find(&r->rules, r->options, r->config);
+	if (r->rules.paths.count == 0)
+		return err_set(err, "no rules found beside the program: name them with -S");
+	bool ok = rules_read(&r->rules, r->config, &faults);
+	for (size_t i = 0; i < faults.count; i++)
+		fprintf(stderr, "%s\n", faults.text[i]);
+	if (!ok)
+		err_set(err, "rules invalid: %zu fault%s", faults.count,
+			faults.count == 1 ? "" : "s");
+	text_list_free(&faults);
+	return ok;
+}
+
+static bool choose_events(struct run *r, struct err *err)
+{
+	const struct text_list *lists[] = { &r->options->events, &r->config->events };
+	r->tell->events = EVENT_ALERT | EVENT_VERDICT | EVENT_ANOMALY | EVENT_CANARY;
+	for (size_t l = 0; l < 2; l++) {
+		for (size_t i = 0; i < lists[l]->count; i++) {
+			uint64_t bit = event_bit(lists[l]->text[i]);
+			const char *near =
+				bit != 0 ? NULL : text_nearest(lists[l]->text[i], event_names());
+			if (bit == 0)
+				return err_set(err, "no such event: %s%s%s%s", lists[l]->text[i],
+					near == NULL ? "" : " (did you mean ",
+					near == NULL ? "" : near, near == NULL ? "" : "?)");
+			r->tell->events |= bit;
+		}
+	}
+	return true;
+}
+
+/* -o, else the configuration's outputs, else stdout; nothing at all where stdout is for --pdus. */
+static struct text_list outputs_of(const struct run *r)
+{
+	struct text_list out = { 0 };
+	const struct text_list *from =
+		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
+	for (size_t i = 0; i < from->count; i++)
+		text_list_keep(&out, from->text[i]);
+	bool stdout_taken = r->options->pdus != NULL && strcmp(r->options->pdus, "-") == 0;
+	if (out.count == 0 && !stdout_taken && !r->options->rule_report)
+		text_list_add(&out, "-");
+	return out;
+}
+
+static bool open_sinks(struct run *r, struct err *err)
+{
+	struct text_list specs = outputs_of(r);
+	const char *spool = r->config->spool_dir;
+	if (spool == NULL && r->live)
+		spool = "/var/lib/bongsu/spool";
+	struct sink_options o = {
+		.sensor = r->tell->eve.sensor,
+		.epoch = r->tell->eve.epoch,
+		.live = r->live,
+		.spool_dir = spool,
+		.spool_bytes = r->config->spool_mib * MIB,
+		.keep_s = (uint32_t)r->config->keep_s,
+		.drain_s = (uint32_t)r->config->drain_s,
+	};
+	if (specs.count > 0)
+		r->sinks = sinks_open((const char *const *)specs.text, specs.count, &o, err);
+	r->tell->sinks = r->sinks;
+	text_list_free(&specs);
+	return !err->set;
+}
+
+static bool open_pdus(struct run *r, struct err *err)
+{
+	const char *path = r->options->pdus;
+	if (path == NULL)
+		return true;
+	r->pdus = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+	if (r->pdus == NULL)
+		return err_set(err, "--pdus %s: %s", path, strerror(errno));
+	setvbuf(r->pdus, NULL, _IOFBF, PDUS_BUFFER);
+	return true;
+}
+
+static bool open_judge(struct run *r, struct err *err)
+{
+	const struct config *c = r->config;
+	bool silent = r->sinks == NULL && !r->options->rule_report;
+	r->canary = r->live && canary_tag(r->tag);
+	struct judge_options o = {
+		.rules = silent ? NULL : r->rules.run,
+		.tell = r->tell,
+		.counters = &r->counters,
+		.pdus = r->pdus,
+		.max_waiting = c->max_waiting,
+		.wait_bytes = c->wait_mib * MIB,
+		.max_requests = (unsigned)c->max_requests,
+		.limiter_entries = c->limiter,
+		.one_way_pdus = (uint32_t)c->one_way_pdus,
+		.reply_ms = c->reply_ms,
+		.canary_tag = r->canary ? r->tag : NULL,
+		.flow_facts = site_facts,
+		.facts_ctx = &r->config->site,
+	};
+	r->judge = judge_new(&o);
+	return r->judge != NULL || err_set(err, "out of memory");
+}
+
+static bool open_tell(struct run *r, struct err *err)
+{
+	const struct config *c = r->config;
+	static char host[256];
+	if (c->name == NULL && gethostname(host, sizeof host - 1) != 0)
+		return err_set(err, "no host name: set sensor.name");
+	r->tell = calloc(1, sizeof *r->tell);
+	if (r->tell == NULL)
+		return err_set(err, "out of memory");
+	r->tell->counters = &r->counters;
+	r->tell->eve = (struct eve){
+		.sensor = c->name == NULL ? host : c->name,
+		.epoch = c->epoch,
+		.roles = c->site.roles.label,
+		.zones = c->site.zones.label,
+		.names = c->site.names.label,
+		.criticality = c->site.criticality,
+	};
+	if (c->epoch == UINT64_MAX)
+		return epoch_choose(
+			r->live ? c->spool_dir : NULL, r->live, &r->tell->eve.epoch, err);
+	return true;
+}
+
+bool run_open(struct run *r, const struct options *o, struct config *c, enum status *status,
+	struct err *err)
+{
+	r->options = o;
+	r->config = c;
+	r->live = c->interfaces.count > 0 && o->inputs.count == 0;
+	r->started_ns = mono_ns();
+	*status = STATUS_CONFIG;
+	if (!open_tell(r, err) || !choose_events(r, err) || !open_rules(r, err))
+		return false;
+	if (o->action == ACTION_TEST)
+		return true;
+	*status = STATUS_FAILED;
+	return open_pdus(r, err) && open_sinks(r, err) && open_judge(r, err);
+}
+
+/* --- one capture ------------------------------------------------------------------------- */
+
+bool run_capture_start(struct run *r, struct err *err)
+{
+	const struct config *c = r->config;
+	uint64_t seed = 0;
+	run_capture_end(r);
+	if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+		return err_set(err, "no random numbers");
+	struct frag_options f = {
+		.max_datagrams = c->max_frags,
+		.max_bytes = c->frag_mib * MIB,
+		.timeout_s = FRAG_TIMEOUT_S,
+		.seed = seed,
+		.counters = &r->counters,
+		.inspector = judge_inspector(r->judge),
+	};
+	struct transport_options t = {
+		.max_flows = c->max_flows,
+		.pool_bytes = c->pool_mib * MIB,
+		.tcp_idle_s = (uint32_t)c->tcp_idle_s,
+		.udp_idle_s = (uint32_t)c->udp_idle_s,
+		.gap_ms = (uint32_t)c->gap_ms,
+		.gap_bytes = (uint32_t)c->gap_kib * KIB,
+		.hash_seed = seed,
+		.counters = &r->counters,
+		.inspector = judge_inspector(r->judge),
+	};
+	r->frags = frags_new(&f);
+	r->transport = transport_new(&t);
+	r->packets = (struct packet_options){
+		.checksums = c->checksums && !r->options->no_checksums ? CHECKSUM_VERIFY
+								       : CHECKSUM_IGNORE,
+		.frags = r->frags,
+		.counters = &r->counters,
+		.inspector = judge_inspector(r->judge),
+	};
+	return (r->frags != NULL && r->transport != NULL) || err_set(err, "out of memory");
+}
+
+void run_capture_end(struct run *r)
+{
+	if (r->transport != NULL) {
+		frags_finish(r->frags);
+		transport_finish(r->transport);
+		judge_finish(r->judge);
+	}
+	transport_free(r->transport);
+	frags_free(r->frags);
+	r->transport = NULL;
+	r->frags = NULL;
+}
+
+void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
+	uint32_t wirelen)
+{
+	struct packet p;
+	p.at = (struct stamp){ .ts_ns = ts_ns, .frame = ++r->counters.packets - r->frame_base };
+	p.link = link;
+	p.caplen = caplen;
+	p.wirelen = wirelen;
+	p.bytes = bytes;
+	r->counters.bytes += wirelen;
+	if (ts_ns > r->last_ns)
+		r->last_ns = ts_ns;
+	if (packet_decode(&p, &r->packets))
+		transport_packet(r->transport, &p);
+	while (packet_second_reading(&p, &r->packets))
+		transport_packet(r->transport, &p);
+}
+
+void run_canary(struct run *r, int64_t now_ns)
+{
+	uint8_t frame[CANARY_FRAME];
+	canary_frame(frame, r->tag, now_ns);
+	run_frame(r, now_ns, LINK_ETHERNET, frame, sizeof frame, sizeof frame);
+}
+
+/* --- signals ----------------------------------------------------------------------------- */
+
+static void reload(struct run *r)
+{
+	struct text_list faults = { 0 };
+	size_t before = rules_count(r->rules.rules);
+	/* Waiting alerts point into the old set: they go out first. */
+	judge_rules(r->judge, NULL);
+	bool ok = rules_read(&r->rules, r->config, &faults);
+	judge_rules(r->judge, r->rules.run);
+	for (size_t i = 0; i < faults.count; i++)
+		fprintf(stderr, "%s\n", faults.text[i]);
+	if (ok)
+		fprintf(stderr, "bongsu-sensor: rules reloaded: %zu, before %zu\n",
+			rules_count(r->rules.rules), before);
+	else
+		fprintf(stderr,
+			"bongsu-sensor: rules not reloaded, the %zu old ones stay: %zu faults\n",
+			before, faults.count);
+	text_list_free(&faults);
+}
+
+bool run_wishes(struct run *r)
+{
+	if (wishes.counters) {
+		wishes.counters = 0;
+		summary_counters(stderr, &r->counters);
+	}
+	if (wishes.reopen) {
+		wishes.reopen = 0;
+		if (r->sinks != NULL)
+			sinks_reopen(r->sinks);
+	}
+	if (wishes.reload) {
+		wishes.reload = 0;
+		reload(r);
+	}
+	if (wishes.canary) {
+		wishes.canary = 0;
+		if (r->canary)
+			run_canary(r, wall_ns());
+	}
+	if (r->sinks != NULL && sinks_broken(r->sinks))
+		return true;
+	return wishes.stop != 0;
+}
+
+/* --- closing ----------------------------------------------------------------------------- */
+
+static enum status close_pdus(struct run *r, enum status status)
+{
+	if (r->pdus == NULL)
+		return status;
+	bool bad = ferror(r->pdus) != 0;
+	bad |= (r->pdus == stdout ? fflush(stdout) : fclose(r->pdus)) != 0;
+	if (!bad)
+		return status;
+	fprintf(stderr, "bongsu-sensor: --pdus %s: %s\n", r->options->pdus, strerror(errno));
+	return status == STATUS_OK ? STATUS_FAILED : status;
+}
+
+static enum status close_sinks(struct run *r, struct sink_totals *totals, enum status status)
+{
+	struct err err = { 0 };
+	if (r->sinks == NULL)
+		return status;
+	sinks_totals(r->sinks, totals);
+	bool ok = sinks_close(r->sinks, &err);
+	r->sinks = NULL;
+	if (ok)
+		return status;
+	fprintf(stderr, "bongsu-sensor: %s\n", err.text);
+	return status == STATUS_OK ? STATUS_FAILED : status;
+}
+
+enum status run_close(struct run *r, enum status status)
+{
+	struct sink_totals totals = { 0 };
+	if (r->judge != NULL) {
+		run_capture_end(r);
+		struct stamp at = { .ts_ns = r->live ? wall_ns() : r->last_ns,
+			.frame = r->counters.packets };
+		if (summary_checksums_bad(&r->counters)) {
+			struct anomaly a = { .kind = ANOMALY_CHECKSUMS,
+				.at = at,
+				.count = r->counters.bad_ip_sum + r->counters.bad_l4_sum };
+			tell_anomaly(r->tell, &a);
+		}
+		tell_stats(r->tell, at);
+	}
+	status = close_sinks(r, &totals, close_pdus(r, status));
+	if (r->judge != NULL) {
+		struct summary s = {
+			.counters = &r->counters,
+			.pdus = judge_pdus(r->judge),
+			.levels = judge_levels(r->judge),
+			.sinks = &totals,
+			.elapsed_ns = mono_ns() - r->started_ns,
+			.checksums_hint = summary_checksums_bad(&r->counters),
+		};
+		if (!r->options->quiet)
+			summary_print(stderr, &s);
+		if (r->options->rule_report && r->rules.run != NULL)
+			rules_report(r->rules.run, stdout);
+	}
+	judge_free(r->judge);
+	rules_in_use_free(&r->rules);
+	free(r->tell);
+	return status;
+}

@@ -1,0 +1,63 @@
+/* run.h - one run of the sensor: everything that replay and live capture share. */
+#ifndef SENSOR_RUN_H
+#define SENSOR_RUN_H
+
+#include <signal.h>
+
+#include "sensor/config.h"
+#include "sensor/canary.h"
+#include "sensor/counters.h"
+#include "sensor/judge.h"
+#include "sensor/options.h"
+#include "sensor/packet.h"
+#include "sensor/rules_in_use.h"
+#include "sensor/summary.h"
+#include "sensor/transport.h"
+
+/* Set by signals, looked at between packets. */
+struct wishes {
+	volatile sig_atomic_t stop, reload, reopen, counters, canary;
+};
+extern struct wishes wishes;
+
+/* One worker and what it tells into. A later issue gives each capture thread its own. */
+struct run {
+	const struct options *options;
+	struct config *config;
+	bool live;
+	struct counters counters;
+	struct tell *tell;
+	struct sinks *sinks;
+	struct rules_in_use rules;
+	struct judge *judge;
+	struct frags *frags;
+	struct transport *transport;
+	struct packet_options packets;
+	uint8_t tag[CANARY_TAG];
+	bool canary;
+	FILE *pdus;
+	int64_t started_ns;  /* monotonic */
+	int64_t last_ns;     /* newest packet time */
+	uint64_t frame_base; /* packets before this capture: frames are numbered from 1 in each */
+};
+
+/* Opens rules, sinks and judge. On false @err says why and *status what to exit with. */
+bool run_open(struct run *r, const struct options *o, struct config *c, enum status *status,
+	struct err *err);
+/* A fresh set of flows, for the next capture; ends those of the one before. */
+bool run_capture_start(struct run *r, struct err *err);
+void run_capture_end(struct run *r);
+/* One frame from the wire or a file. */
+void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
+	uint32_t wirelen);
+/* Does what signals asked for; true if the run should stop. */
+bool run_wishes(struct run *r);
+/* Puts a canary frame in. */
+void run_canary(struct run *r, int64_t now_ns);
+/* Summary, report, drain. Returns the exit status: @status, or what went wrong at the end. */
+enum status run_close(struct run *r, enum status status);
+
+enum status replay(struct run *r);
+enum status live(struct run *r);
+
+#endif
