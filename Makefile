@@ -1,38 +1,91 @@
-# Bongsu. `make demo` shows it, `make check` tests it; both set up what they need.
+# Bongsu. `make demo` shows it, `make check` tests it; both set up what they need first.
+#   all demo check cases units fuzz bench lint format docs pcaps install clean
+
 B       ?= build
 CC      ?= gcc
-CSTD     = -std=c17 -D_GNU_SOURCE -I.
+VERSION  = 0.1.0
 WARN     = -Wall -Wextra -Wconversion -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
            -Wwrite-strings -Wvla -Werror
-OPT     ?= -O2 -g -fstack-protector-strong -fno-omit-frame-pointer
-CFLAGS  ?=
-LDFLAGS ?=
-ALL      = $(CSTD) $(WARN) $(OPT) $(CFLAGS)
+HARDEN   = -fstack-protector-strong -fno-omit-frame-pointer -fPIE
+OPT     ?= -O2 -g -D_FORTIFY_SOURCE=2
+ASAN     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+ALL      = -std=c17 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(OPT) $(CFLAGS)
+DEFINES  = -DBONGSU_VERSION='"$(VERSION)"' -DBONGSU_RULES='"$(PREFIX)/share/bongsu/rules"'
+LINK     = $(CC) $(ALL) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@
 
-LIBS     = -lpcap -lyaml -lhiredis -ljansson -lpcre2-8 -lgnutls -lcap-ng -lseccomp -lm -lpthread
+# A binary gets of these what it uses (--as-needed; common/ is an archive).
+LIBS     = $(shell pkg-config --libs libpcap yaml-0.1 hiredis jansson libpcre2-8 gnutls libcap-ng libseccomp) -lm -pthread
 objs     = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
-LIBRARY  = $(call objs,dissectors) $(call objs,common) $(filter-out $B/sensor/main.o,$(call objs,sensor))
+LIBRARY  = $(call objs,dissectors) $(filter-out $B/sensor/main.o,$(call objs,sensor)) $B/common.a
 UNITS    = $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
+HELPERS  = $(patsubst tests/%.c,$B/%,$(wildcard tests/bench/*.c tests/redis/*.c tests/live/*.c tests/eve/*.c))
+FUZZERS  = $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+PROGRAMS = $B/bongsu-sensor $B/bongsu-tail
 
-all: $B/bongsu-sensor
-
-$B/bongsu-sensor: $(LIBRARY) $B/sensor/main.o
-	$(CC) $(ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
-
+all: $(PROGRAMS)
+$B/bongsu-sensor: $B/sensor/main.o $(LIBRARY)
+	$(LINK) $^ $(LIBS)
+$B/bongsu-tail: $(call objs,console) $B/common.a
+	$(LINK) $^ $(LIBS)
+$B/common.a: $(call objs,common)
+	rm -f $@ && ar rcs $@ $^
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL) -MMD -MP -c -o $@ $<
-
-$B/unit/%: $B/tests/unit/%.o $(LIBRARY)
+	$(CC) $(ALL) $(DEFINES) -MMD -MP -c -o $@ $<
+$(UNITS): $B/unit/%: $B/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-
+	$(LINK) $^ $(LIBS) -lcmocka
+$(HELPERS): $B/%: $B/tests/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(LINK) $^ $(LIBS)
+$(FUZZERS): $B/fuzz/%: $B/tests/fuzz/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(LINK) -fsanitize=fuzzer $^ $(LIBS)
 units: $(UNITS)
-	@for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
+helpers: $(HELPERS)
+fuzzers: $(FUZZERS)
 
+# The builds that tests use: plain, gcc with sanitizers, clang with sanitizers and libFuzzer.
+builds: all helpers
+	+$(MAKE) B=$B/asan CC=gcc OPT='$(ASAN)' all units helpers
+	+$(MAKE) B=$B/clang CC=clang OPT='$(ASAN) -fsanitize=fuzzer-no-link' units fuzzers
+
+NEEDS_demo  = all
+NEEDS_lint  = all
+NEEDS_bench = all helpers
+demo check fuzz bench lint cases:
+	packaging/setup.sh $@
+	+$(MAKE) --no-print-directory -j2 $(or $(NEEDS_$@),builds)
+	tests/run --build $B $@
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+pcaps:
+	pcaps/talk.py --all
+docs: $B/bongsu-sensor
+	tests/docs/generate.py $B/bongsu-sensor
 clean:
 	rm -rf $B
 
-.PHONY: all units clean
+PREFIX        ?= /usr/local
+SYSCONFDIR    ?= /etc
+LOCALSTATEDIR ?= /var
+UNITDIR       ?= $(PREFIX)/lib/systemd/system
+SHARE          = $(DESTDIR)$(PREFIX)/share
+PUT            = install -D -m 644
+install: all
+	install -D -m 755 $B/bongsu-sensor $(DESTDIR)$(PREFIX)/sbin/bongsu-sensor
+	install -D -m 755 $B/bongsu-tail $(DESTDIR)$(PREFIX)/bin/bongsu-tail
+	cd rules && find . -type f -exec $(PUT) {} $(abspath $(SHARE))/bongsu/rules/{} \;
+	for m in 8/bongsu-sensor.8 1/bongsu-tail.1; do $(PUT) packaging/$${m#*/} $(SHARE)/man/man$$m; done
+	for p in bongsu-sensor bongsu-tail; do \
+		$(PUT) packaging/completion $(SHARE)/bash-completion/completions/$$p; done
+	$(PUT) packaging/logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/bongsu
+	test -e $(DESTDIR)$(SYSCONFDIR)/bongsu/sensor.yaml || \
+		$(PUT) packaging/sensor.yaml $(DESTDIR)$(SYSCONFDIR)/bongsu/sensor.yaml
+	sed 's|@SBIN@|$(PREFIX)/sbin|' packaging/bongsu-sensor.service | \
+		$(PUT) /dev/stdin $(DESTDIR)$(UNITDIR)/bongsu-sensor.service
+	install -d -m 755 $(DESTDIR)$(LOCALSTATEDIR)/lib/bongsu $(DESTDIR)$(LOCALSTATEDIR)/log/bongsu
+
+.PHONY: all units helpers fuzzers builds demo check fuzz bench lint cases format pcaps docs clean install
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
