@@ -48,6 +48,26 @@ void buf_hex(struct buf *b, const uint8_t *bytes, size_t n)
 	}
 }
 
+void buf_base64(struct buf *b, const uint8_t *bytes, size_t n)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)bytes[i] << 16;
+		if (i + 1 < n)
+			v |= (uint32_t)bytes[i + 1] << 8;
+		if (i + 2 < n)
+			v |= bytes[i + 2];
+		char four[4] = { letters[v >> 18], letters[v >> 12 & 63], letters[v >> 6 & 63],
+			letters[v & 63] };
+		if (i + 2 >= n)
+			four[3] = '=';
+		if (i + 1 >= n)
+			four[2] = '=';
+		buf_add(b, four, sizeof four);
+	}
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
 	if (b->full)
@@ -115,7 +135,8 @@ void buf_json_string(struct buf *b, const void *bytes, size_t n, size_t max)
 	buf_char(b, '"');
 	for (size_t i = 0; i < end;) {
 		size_t plain = i;
-		while (plain < end && s[plain] >= 0x20 && s[plain] < 0x7f && s[plain] != '"' && s[plain] != '\\')
+		while (plain < end && s[plain] >= 0x20 && s[plain] < 0x7f && s[plain] != '"' &&
+			s[plain] != '\\')
 			plain++;
 		buf_add(b, s + i, plain - i);
 		i = plain;

@@ -47,6 +47,8 @@ void buf_int(struct buf *b, int64_t v);
 /* Shortest text that reads back as the same double; caller keeps NaN and infinities out. */
 void buf_real(struct buf *b, double v);
 void buf_hex(struct buf *b, const uint8_t *bytes, size_t n);
+/* RFC 4648, with padding. */
+void buf_base64(struct buf *b, const uint8_t *bytes, size_t n);
 /* printf, for what is not on a hot path. */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes. Input is any bytes: what is not UTF-8 becomes one U+FFFD a byte;

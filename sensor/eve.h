@@ -10,37 +10,56 @@ enum { EVE_LINE = 65536, EVE_ITEMS = 100 };
 
 /* What is the same for every event of a run. */
 struct eve {
-	const char *sensor;	  /* "host" */
-	const char *in_iface;	  /* live, or NULL */
+	const char *sensor;        /* "host" */
+	const char *in_iface;      /* live, or NULL */
 	const char *pcap_filename; /* replay, or NULL */
 	uint64_t epoch;
 	/* names of the site facts a flow carries by index; each may be NULL */
 	const char *const *roles, *const *zones, *const *names;
 	const uint8_t *criticality; /* by name index, 0–100, or NULL */
+	int64_t started_ns; /* packet time (live: wall time) at which stats.uptime was 0; 0: not
+			       known */
 };
+
+struct change;
 
 struct alert {
 	const struct rule *rule;
 	const struct event *event;
-	int32_t item;	      /* that satisfied the rule, or -1 */
-	uint64_t n;	      /* number of this event in its epoch */
-	uint32_t count;	      /* occurrences this event adds: 1 + what suppress held back before */
-	uint64_t suppressed;  /* held back since the last alert of this key */
+	int32_t item;        /* that satisfied the rule, or -1 */
+	uint64_t n;          /* number of this event in its epoch */
+	uint32_t count;      /* occurrences this event adds: 1 + what suppress held back before */
+	uint64_t suppressed; /* held back since the last alert of this key */
+	/* For alerts that stay open over several events; 0: left out. */
+	uint64_t total, open; /* occurrences since it opened, n of its first event */
+	int64_t first_ns, last_ns;
+	const struct change *change; /* or NULL */
+};
+
+/* What a command did to a value. */
+struct change {
+	enum field_type type;
+	bool has_old, has_new;
+	struct value old_value, new_value;
 };
 
 void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a);
 /* The verdict that follows alert @of which went out at once. */
 void eve_verdict(struct buf *out, const struct eve *eve, uint64_t n, const struct alert *of);
 void eve_anomaly(struct buf *out, const struct eve *eve, uint64_t n, const struct anomaly *a);
-void eve_flow(struct buf *out, const struct eve *eve, uint64_t n, const struct flow *f, const char *why);
+void eve_flow(
+	struct buf *out, const struct eve *eve, uint64_t n, const struct flow *f, const char *why);
 /* event_type modbus, s7comm, dnp3 …: one a transaction. */
 void eve_transaction(struct buf *out, const struct eve *eve, uint64_t n, const struct event *e);
-void eve_canary(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, uint64_t latency_us);
+void eve_canary(
+	struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, uint64_t latency_us);
 struct counters;
-void eve_stats(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, const struct counters *c);
-/* --pdus: not EVE, see shared/design sensor.md. A line may take EVE_PDU_LINE bytes; what does not fit
- * is left out and said ("items_cut"). */
+void eve_stats(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
+	const struct counters *c);
+/* --pdus: not EVE, see shared/design sensor.md. A line may take EVE_PDU_LINE bytes; what does not
+ * fit is left out and said ("items_cut"). */
 enum { EVE_PDU_LINE = 512 * 1024 };
-void eve_pdu(struct buf *out, const struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu);
+void eve_pdu(struct buf *out, const struct flow *f, unsigned from, struct stamp at,
+	const struct pdu *pdu);
 
 #endif

@@ -3,7 +3,7 @@
 #define SENSOR_EVE_JSON_H
 
 #include "common/buf.h"
-#include "sensor/inspect.h"
+#include "sensor/eve.h"
 
 /* A comma, unless the object or list has just been opened. */
 static inline void eve_comma(struct buf *b)
@@ -79,5 +79,74 @@ bool eve_fields(struct buf *b, const struct field *fields, unsigned count, uint6
 /* [{…},…] of the items of @pdu, at most @max_items; true if some had to be left out. */
 bool eve_items(
 	struct buf *b, const struct pdu *pdu, uint32_t max_items, size_t max_value, size_t reserve);
+
+/* ---- pieces of EVE ---- */
+
+enum {
+	EVE_VALUE = 256,         /* bytes of a text or byte field in an event */
+	EVE_LABEL = 256,         /* bytes of a name from the configuration */
+	EVE_RESERVE = 24 * 1024, /* kept free for what follows the decoded message */
+	EVE_END = 1024,          /* kept free for the last braces */
+};
+
+/* What the envelope says of an event. */
+struct eve_head {
+	const char *type;
+	int64_t ts_ns;
+	uint64_t frame;          /* 0: none */
+	const struct flow *flow; /* or NULL */
+	unsigned from;
+};
+
+/* {"timestamp":… up to community_id and app_proto: the same for all events. */
+void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head);
+/* "bongsu":{"epoch":…,"n":…,"ts_ns":… ; the caller goes on and closes it. */
+void eve_bongsu(struct buf *b, const struct eve *eve, uint64_t n, int64_t ts_ns);
+/* "modbus":{…}, "dnp3":{…}, "s7comm":{…} or what the field table of another protocol says. */
+void eve_message(struct buf *b, const struct event *e);
+/* The same for one protocol; the object without its name. Either message may be NULL, not both. */
+void eve_modbus(struct buf *b, const struct event *e, const struct pdu *req, const struct pdu *rsp);
+void eve_dnp3(struct buf *b, const struct pdu *req, const struct pdu *rsp);
+void eve_s7comm(struct buf *b, const struct pdu *req, const struct pdu *rsp);
+/* {"code":…,"name":…,"fields":{…},"items":[…]} from the field table. */
+void eve_generic(struct buf *b, const struct pdu *pdu);
+/* "verdict":{…}, unless there is none. */
+void eve_verdict_object(struct buf *b, const struct verdict *v);
+/* Milliseconds with three decimals. */
+void eve_ms(struct buf *b, int64_t ns);
+
+/* Indexes of the fields called @names (without prefix) in a table, -1 where it has none. */
+void eve_resolve(const struct field *fields, unsigned count, const char *const *names,
+	int8_t *index, unsigned n);
+
+static inline bool eve_field(const struct pdu *p, int8_t index, uint64_t *out)
+{
+	if (index < 0 || !pdu_has(p, (unsigned)index))
+		return false;
+	*out = p->value[index].u;
+	return true;
+}
+
+static inline bool eve_item_field(const struct item *it, int8_t index, uint64_t *out)
+{
+	if (index < 0 || !item_has(it, (unsigned)index))
+		return false;
+	*out = it->value[index].u;
+	return true;
+}
+
+static inline void eve_bool(struct buf *b, bool v)
+{
+	if (v)
+		buf_lit(b, "true");
+	else
+		buf_lit(b, "false");
+}
+
+#define eve_key_bool(b, name, v)                                                                   \
+	do {                                                                                       \
+		eve_key((b), name);                                                                \
+		eve_bool((b), (v));                                                                \
+	} while (0)
 
 #endif
