@@ -2,7 +2,7 @@
 #   all demo check cases units fuzz bench lint format docs pcaps install clean
 
 B       ?= build
-CC      ?= gcc
+CC       = gcc
 VERSION  = 0.1.0
 WARN     = -Wall -Wextra -Wconversion -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
            -Wwrite-strings -Wvla -Werror

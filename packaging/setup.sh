@@ -29,7 +29,7 @@ record) wanted='gcc libmodbus-dev mbpoll python3-pymodbus tcpdump iproute2 nodej
 	;;
 esac
 # Each name once, in order.
-wanted=$(printf '%s\n' $wanted | awk '!seen[$0]++' | tr '\n' ' ')
+wanted=$(echo "$wanted" | tr -s ' \t\n' '\n' | awk '!seen[$0]++' | tr '\n' ' ')
 if $list; then
 	printf '%s\n' "$wanted"
 	exit 0
