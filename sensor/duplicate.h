@@ -1,0 +1,17 @@
+/* duplicate.h - the same packet twice, from two mirrored ports. */
+#ifndef SENSOR_DUPLICATE_H
+#define SENSOR_DUPLICATE_H
+
+#include "sensor/packet.h"
+
+struct duplicates;
+
+struct duplicates *duplicates_new(uint64_t seed);
+void duplicates_free(struct duplicates *d);
+
+/* Was a packet with the same addresses, IP id and layer-4 header seen within 5 ms? For UDP the
+ * payload is compared too, and VLAN, MAC or TTL must differ, for polls repeat. TCP payload is
+ * left to the stream, which knows the bytes. Remembers @p. */
+bool duplicates_seen(struct duplicates *d, const struct packet *p);
+
+#endif

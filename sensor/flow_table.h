@@ -1,0 +1,81 @@
+/* flow_table.h - finds the flow of a packet; forgets the idle and, at the cap, the least useful.
+ * Open addressing over 32-bit hashes; flows lie in slabs and never move, so pointers stay good. */
+#ifndef SENSOR_FLOW_TABLE_H
+#define SENSOR_FLOW_TABLE_H
+
+#include "sensor/packet.h"
+
+/* How far detection has come. */
+enum flow_mode {
+	FLOW_UNDECIDED,
+	FLOW_OURS,      /* flow->dissector is set */
+	FLOW_OTHER,     /* nothing spoken here; looked at again now and then */
+	FLOW_ENCRYPTED, /* ours, and opaque from here on */
+};
+
+/* Flows of one list are alike in how soon they are forgotten; the first lists go first when the
+ * table is full, so that a flood of connection attempts cannot push out a plant's sessions. */
+enum flow_list {
+	FLOWS_CLOSED,   /* ended; kept a little for what comes late */
+	FLOWS_EMPTY,    /* TCP, and nothing said yet */
+	FLOWS_DATAGRAM, /* UDP that is not ours */
+	FLOWS_FOREIGN,  /* TCP with payload that is not ours */
+	FLOWS_OURS_UDP,
+	FLOWS_OURS_TCP,
+	FLOW_LISTS,
+	FLOWS_FREE = FLOW_LISTS
+};
+
+enum flow_told {
+	TOLD_WRONG_PORT = 1 << 0,
+	TOLD_NOT_PROTOCOL = 1 << 1,
+};
+
+/* A flow with what only transport knows of it. */
+struct flow_slot {
+	struct flow flow;  /* first: a struct flow * of ours is a struct flow_slot * */
+	int64_t listed_ns; /* packet time when it came to the front of its list */
+	uint32_t index, hash;
+	uint32_t newer, older;   /* in its list; FLOW_NONE ends */
+	uint32_t start[2];       /* TCP: sequence number after the SYN, where syn says so */
+	uint32_t misses;         /* payloads that were no protocol spoken here */
+	uint8_t list;            /* enum flow_list */
+	uint8_t mode;            /* enum flow_mode */
+	uint8_t told;            /* enum flow_told */
+	uint8_t late;            /* payloads after the end */
+	bool hinted;             /* some protocol claims one of the ports */
+	uint8_t candidate, weak; /* 1 + index of who fitted weakly, and how often in a row */
+	bool syn[2], fin[2], closed;
+};
+
+enum { FLOW_NONE = UINT32_MAX };
+
+/* From one packet time to another; captures may hold any. */
+static inline int64_t ns_between(int64_t from, int64_t to)
+{
+	return (int64_t)((uint64_t)to - (uint64_t)from);
+}
+
+struct flow_table;
+
+/* NULL: no memory. @cap flows at most; memory grows with use. */
+struct flow_table *flow_table_new(size_t cap, uint64_t seed);
+void flow_table_free(struct flow_table *t);
+
+/* The flow of @p or NULL; *from says which end sent it. */
+struct flow_slot *flow_table_find(struct flow_table *t, const struct packet *p, unsigned *from);
+bool flow_table_full(const struct flow_table *t);
+/* A new flow for @p, sent by end[0]; in list @list. NULL when full or out of memory. */
+struct flow_slot *flow_table_add(struct flow_table *t, const struct packet *p, enum flow_list list);
+void flow_table_remove(struct flow_table *t, struct flow_slot *s);
+
+/* @s is in use at @now_ns: keeps its list ordered, to the second. */
+void flow_table_touch(struct flow_table *t, struct flow_slot *s, int64_t now_ns);
+void flow_table_move(struct flow_table *t, struct flow_slot *s, enum flow_list list);
+/* Least recently used of a list, or NULL. */
+struct flow_slot *flow_table_oldest(struct flow_table *t, enum flow_list list);
+
+size_t flow_table_count(const struct flow_table *t);
+size_t flow_table_memory(const struct flow_table *t); /* bytes */
+
+#endif

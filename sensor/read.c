@@ -1,0 +1,294 @@
+/* read.c - from bytes in order to messages: joins what is cut, finds the way back after damage. */
+#include "sensor/stream.h"
+
+#include <string.h>
+
+enum {
+	JOIN_MAX = 70000,  /* bytes of one message; TPKT ends at 65535 */
+	STUCK_MAX = 65536, /* messages in a row that take no byte: more than any state holds */
+};
+
+static void emit(struct reading *r, uint32_t seq)
+{
+	struct transport *t = r->t;
+	struct pdu *pdu = &t->pdu;
+	struct flow_slot *s = r->slot;
+	if (pdu->dissector == NULL)
+		return;
+	pdu->flags |= r->flags;
+	if (r->half != NULL) {
+		if (r->half->blind)
+			pdu->flags |= PDU_RESYNCED;
+		r->half->blind = false;
+		r->half->starts[r->half->starts_at++ % PDU_STARTS] = seq;
+		if (r->half->starts_len < PDU_STARTS)
+			r->half->starts_len++;
+	}
+	t->counters->pdus++;
+	if (pdu->malformed != NULL) {
+		t->counters->pdus_malformed++;
+		transport_tell(t, ANOMALY_MALFORMED, s, r->from, r->at, 1, pdu->malformed);
+	}
+	t->inspector->pdu(t->inspector->ctx, &s->flow, r->from, r->at, pdu);
+}
+
+/* Offset of the next message in bytes that may start anywhere. */
+static size_t find_start(const struct dissector *d, const uint8_t *bytes, size_t n, enum dir dir)
+{
+	struct probe_hint hint = { .knows_dir = false };
+	if (d->probe != NULL && d->probe(rd_over(bytes, n), L4_TCP, &hint) != PROBE_NO)
+		return 0;
+	return d->resync != NULL ? d->resync(bytes, n, dir) : n;
+}
+
+static void skip(struct reading *r, struct reader *in, size_t n)
+{
+	if (n > in->left)
+		n = in->left;
+	r->t->counters->resync_bytes += n;
+	r->half->astray += (uint32_t)n;
+	rd_skip(in, n);
+}
+
+/* After DISSECT_BAD: the evidence is told once, then the next start is looked for. */
+static void go_astray(struct reading *r, struct reader *in, uint32_t seq)
+{
+	const struct dissector *d = r->slot->flow.dissector;
+	if (r->half == NULL) {
+		emit(r, seq);
+		r->stopped = true;
+		return;
+	}
+	if (!r->half->lost)
+		emit(r, seq);
+	r->half->lost = true;
+	size_t n = in->left;
+	if (d->resync != NULL)
+		n = d->resync(in->at, in->left, flow_dir(&r->slot->flow, r->from));
+	skip(r, in, n == 0 ? 1 : n);
+}
+
+size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t seq)
+{
+	struct flow *f = &r->slot->flow;
+	const struct dissector *dissector = f->dissector;
+	struct pdu *pdu = &r->t->pdu;
+	struct dissect d = {
+		.dir = flow_dir(f, r->from), .l4 = f->l4, .state = r->state, .pool = &r->t->pool
+	};
+	struct reader in = rd_over(bytes, n);
+	bool more = false;
+	unsigned stuck = 0;
+
+	if (r->half != NULL && r->half->lost)
+		skip(r, &in, find_start(dissector, bytes, n, d.dir));
+	while (in.left > 0 || more) {
+		size_t before = in.left;
+		uint32_t at = seq + (uint32_t)(n - before);
+		pdu_init(pdu);
+		d.need = 0;
+		enum outcome outcome = dissector->dissect(&in, &d, pdu);
+		if (outcome == DISSECT_MORE) {
+			r->need = d.need;
+			break;
+		}
+		more = pdu->more;
+		stuck = in.left < before ? 0 : stuck + 1;
+		if (outcome == DISSECT_BAD || (stuck > 0 && !more && before > 0) ||
+			stuck > STUCK_MAX) {
+			more = false;
+			go_astray(r, &in, at);
+			if (r->stopped)
+				break;
+			continue;
+		}
+		if (r->half != NULL) {
+			r->half->lost = false;
+			r->half->astray = 0;
+		}
+		bool final = pdu->final;
+		emit(r, at);
+		if (final) {
+			r->slot->mode = FLOW_ENCRYPTED;
+			r->t->counters->encrypted += in.left;
+			return n;
+		}
+	}
+	return n - in.left;
+}
+
+static void ring_add(struct transport *t, struct half *h, const struct piece *in)
+{
+	if (h->ring == NULL)
+		h->ring = pool_take(&t->pool, RING);
+	if (h->ring == NULL)
+		return;
+	uint32_t n = in->len < RING ? in->len : RING;
+	uint32_t at = (in->seq + (in->len - n)) % RING;
+	uint32_t first = n < RING - at ? n : RING - at;
+	memcpy(h->ring + at, in->bytes + (in->len - n), first);
+	if (n > first)
+		memcpy(h->ring, in->bytes + (in->len - n) + first, n - first);
+	n += h->ring_len;
+	h->ring_len = (uint16_t)(n < RING ? n : RING);
+}
+
+static void drop_part(struct half *h, struct transport *t)
+{
+	t->counters->resync_bytes += h->part.len;
+	joiner_free(&h->part, &t->pool);
+	h->need = 0;
+}
+
+/* Removes @n bytes from the front of the cut message. */
+static void take_part(struct half *h, struct transport *t, size_t n)
+{
+	h->part.len -= (uint32_t)n;
+	if (h->part.len == 0)
+		joiner_free(&h->part, &t->pool);
+	else if (n > 0)
+		memmove(h->part.bytes, h->part.bytes + n, h->part.len);
+}
+
+static bool add_part(
+	struct transport *t, struct stream *st, unsigned from, struct piece *in, uint32_t n)
+{
+	struct half *h = &st->half[from];
+	if (joiner_add(&h->part, &t->pool, in->bytes, n, JOIN_MAX)) {
+		in->bytes += n;
+		in->len -= n;
+		in->seq += n;
+		if (in->at.frame > h->part_at.frame)
+			h->part_at = in->at;
+		return true;
+	}
+	if (t->pool.refused != t->pool_refused)
+		transport_pool_full(t, st->slot, from, in->at);
+	t->counters->resync_bytes += in->len;
+	drop_part(h, t);
+	h->lost = h->blind = true;
+	return false;
+}
+
+/* Goes on with a cut message. False: all of @in is used up. */
+static bool read_part(struct reading *r, struct stream *st, struct piece *in)
+{
+	struct transport *t = r->t;
+	struct half *h = r->half;
+	uint32_t n = in->len;
+	if (h->need > h->part.len && h->need - h->part.len < n)
+		n = h->need - h->part.len;
+	uint32_t start = in->seq - h->part.len;
+	if (!add_part(t, st, r->from, in, n))
+		return false;
+	if (h->part.len < h->need)
+		return false;
+	r->at = h->part_at;
+	size_t used = read_messages(r, h->part.bytes, h->part.len, start);
+	take_part(h, t, used);
+	h->need = r->need > h->part.len && r->need <= JOIN_MAX ? (uint32_t)r->need : 0;
+	return in->len > 0;
+}
+
+void stream_read(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+{
+	struct half *h = &st->half[from];
+	struct piece rest = *in;
+	struct reading r = {
+		.t = t, .slot = st->slot, .from = from, .half = h, .state = st->slot->flow.state
+	};
+	ring_add(t, h, in);
+	h->next = in->seq + in->len;
+	while (h->part.len > 0 && rest.len > 0) {
+		r.need = 0;
+		if (!read_part(&r, st, &rest))
+			break;
+		if (st->slot->mode != FLOW_OURS) {
+			t->counters->encrypted += rest.len;
+			return;
+		}
+	}
+	if (h->part.len > 0 || rest.len == 0 || st->slot->mode != FLOW_OURS)
+		return;
+	r.need = 0;
+	r.at = rest.at;
+	size_t used = read_messages(&r, rest.bytes, rest.len, rest.seq);
+	if (used == rest.len)
+		return;
+	rest.bytes += used;
+	rest.len -= (uint32_t)used;
+	rest.seq += (uint32_t)used;
+	h->need = r.need > rest.len && r.need <= JOIN_MAX ? (uint32_t)r.need : 0;
+	h->part_at = rest.at;
+	add_part(t, st, from, &rest, rest.len);
+}
+
+void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t n, struct stamp at)
+{
+	struct half *h = &st->half[from];
+	struct flow *f = &st->slot->flow;
+	drop_part(h, t);
+	h->next += n;
+	h->ring_len = 0;
+	h->starts_len = 0;
+	h->lost = h->blind = true;
+	f->blind_bytes[from] += n;
+	t->counters->gaps++;
+	t->counters->gap_bytes += n;
+	if (st->slot->mode != FLOW_OURS)
+		return;
+	if (f->dissector->lost != NULL) {
+		struct dissect d = {
+			.dir = flow_dir(f, from), .l4 = f->l4, .state = f->state, .pool = &t->pool
+		};
+		f->dissector->lost(&d);
+	}
+	transport_tell(t, ANOMALY_BLIND, st->slot, from, at, n, NULL);
+}
+
+/* A datagram ends inside a message. */
+static void datagram_short(struct reading *r)
+{
+	struct pdu *pdu = &r->t->pdu;
+	if (pdu->dissector == NULL)
+		pdu->dissector = r->slot->flow.dissector;
+	pdu->malformed = "datagram ends inside a message";
+	pdu->more = pdu->final = false;
+	emit(r, 0);
+}
+
+void datagram_read(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in, bool cut)
+{
+	struct reading r = {
+		.t = t, .slot = s, .from = from, .state = s->flow.state, .at = in->at
+	};
+	const struct dissector *d = s->flow.dissector;
+	size_t used = 0;
+	while (used < in->len && s->mode == FLOW_OURS) {
+		const uint8_t *bytes = in->bytes + used;
+		size_t n = in->len - used, took = read_messages(&r, bytes, n, 0);
+		if (r.stopped && d->resync != NULL && n > took) {
+			size_t skipped =
+				d->resync(bytes + took, n - took, flow_dir(&s->flow, from));
+			t->counters->resync_bytes += skipped;
+			took += skipped == 0 ? 1 : skipped;
+			r.stopped = false;
+		} else if (took < n) {
+			if (!r.stopped && !cut)
+				datagram_short(&r);
+			return;
+		}
+		used += took;
+	}
+}
+
+void datagram_cut(
+	struct transport *t, struct flow_slot *s, unsigned from, uint32_t n, struct stamp at)
+{
+	s->flow.blind_bytes[from] += n;
+	t->counters->gaps++;
+	t->counters->gap_bytes += n;
+	if (s->mode == FLOW_OURS)
+		transport_tell(t, ANOMALY_BLIND, s, from, at, n, NULL);
+}

@@ -1,0 +1,344 @@
+/* transport.c - a packet finds its flow, and the flow its bytes. */
+#include "sensor/transport_state.h"
+
+#include <stdlib.h>
+
+#include "sensor/detect.h"
+#include "sensor/stream.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum {
+	CLOSED_S = 10,    /* an ended connection is remembered for what comes late */
+	EMPTY_S = 300,    /* one that never said anything */
+	FOREIGN_S = 3600, /* one that is not ours */
+	LATE_MAX = 3,     /* payloads after the end until it is taken back */
+};
+
+static void fill_defaults(struct transport_options *o)
+{
+	if (o->max_flows == 0)
+		o->max_flows = TRANSPORT_MAX_FLOWS;
+	if (o->pool_bytes == 0)
+		o->pool_bytes = (size_t)TRANSPORT_POOL_BYTES;
+	if (o->tcp_idle_s == 0)
+		o->tcp_idle_s = TRANSPORT_TCP_IDLE_S;
+	if (o->udp_idle_s == 0)
+		o->udp_idle_s = TRANSPORT_UDP_IDLE_S;
+	if (o->gap_ms == 0)
+		o->gap_ms = TRANSPORT_GAP_MS;
+	if (o->gap_bytes == 0)
+		o->gap_bytes = TRANSPORT_GAP_BYTES;
+	if (o->dissectors == NULL)
+		o->dissectors = dissectors;
+}
+
+struct transport *transport_new(const struct transport_options *o)
+{
+	struct transport *t = calloc(1, sizeof *t);
+	if (t == NULL)
+		return NULL;
+	t->o = *o;
+	fill_defaults(&t->o);
+	t->counters = o->counters;
+	t->inspector = o->inspector;
+	t->pool.cap = t->o.pool_bytes;
+	t->flows = flow_table_new(t->o.max_flows, o->hash_seed);
+	t->seen = duplicates_new(o->hash_seed);
+	if (t->flows == NULL || t->seen == NULL) {
+		transport_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void transport_tell(struct transport *t, enum anomaly_kind kind, const struct flow_slot *s,
+	unsigned from, struct stamp at, uint64_t count, const char *detail)
+{
+	struct anomaly a = { .kind = kind,
+		.at = at,
+		.flow = s != NULL ? &s->flow : NULL,
+		.from = from,
+		.count = count,
+		.detail = detail };
+	t->inspector->anomaly(t->inspector->ctx, &a);
+}
+
+/* Told at 1, 2, 4, 8 … occurrences, each time with those not told before. */
+static void tell_doubling(struct transport *t, struct doubling *d, enum anomaly_kind kind,
+	const struct flow_slot *s, unsigned from, struct stamp at)
+{
+	d->count++;
+	if (d->count < d->next)
+		return;
+	transport_tell(t, kind, s, from, at, d->count - d->told, NULL);
+	d->told = d->count;
+	d->next = d->count * 2;
+}
+
+void transport_pool_full(
+	struct transport *t, const struct flow_slot *s, unsigned from, struct stamp at)
+{
+	t->counters->pool_refused += t->pool.refused - t->pool_refused;
+	t->pool_refused = t->pool.refused;
+	tell_doubling(t, &t->pool_full, ANOMALY_POOL_FULL, s, from, at);
+}
+
+void transport_relist(struct transport *t, struct flow_slot *s)
+{
+	enum flow_list list;
+	if (s->closed)
+		list = FLOWS_CLOSED;
+	else if (s->mode == FLOW_OURS || s->mode == FLOW_ENCRYPTED)
+		list = s->flow.l4 == L4_TCP ? FLOWS_OURS_TCP : FLOWS_OURS_UDP;
+	else if (s->flow.l4 == L4_UDP)
+		list = FLOWS_DATAGRAM;
+	else
+		list = s->flow.stream == NULL && s->mode == FLOW_UNDECIDED ? FLOWS_EMPTY
+									   : FLOWS_FOREIGN;
+	flow_table_move(t->flows, s, list);
+}
+
+static void measure(struct transport *t)
+{
+	t->counters->flows_active = flow_table_count(t->flows);
+	t->counters->flow_memory = flow_table_memory(t->flows) + t->pool.used;
+}
+
+static void flow_stop(struct transport *t, struct flow_slot *s, const char *why)
+{
+	struct flow *f = &s->flow;
+	if (f->stream != NULL && f->l4 == L4_TCP)
+		stream_flush(t, f->stream);
+	t->inspector->flow_end(t->inspector->ctx, f, why);
+	stream_free(t, s);
+	if (f->state != NULL) {
+		if (f->dissector->release != NULL)
+			f->dissector->release(f->state, &t->pool);
+		pool_give(&t->pool, f->state, f->dissector->state_size);
+	}
+	flow_table_remove(t->flows, s);
+}
+
+static int64_t idle_limit(const struct transport *t, enum flow_list list)
+{
+	uint32_t tcp = t->o.tcp_idle_s, s = tcp;
+	if (list == FLOWS_CLOSED)
+		s = CLOSED_S;
+	else if (list == FLOWS_EMPTY)
+		s = tcp < EMPTY_S ? tcp : EMPTY_S;
+	else if (list == FLOWS_FOREIGN)
+		s = tcp < FOREIGN_S ? tcp : FOREIGN_S;
+	else if (list == FLOWS_DATAGRAM || list == FLOWS_OURS_UDP)
+		s = t->o.udp_idle_s;
+	return (int64_t)s * SECOND;
+}
+
+static void expire(struct transport *t, int64_t now_ns)
+{
+	for (unsigned list = 0; list < FLOW_LISTS; list++) {
+		int64_t limit = idle_limit(t, (enum flow_list)list);
+		struct flow_slot *s;
+		while ((s = flow_table_oldest(t->flows, (enum flow_list)list)) != NULL) {
+			int64_t idle = ns_between(s->listed_ns, now_ns);
+			if (idle < -SECOND) { /* time went back: it counts from here */
+				flow_table_touch(t->flows, s, now_ns);
+				continue;
+			}
+			if (idle <= limit || ns_between(s->flow.last_ns, now_ns) <= limit)
+				break;
+			flow_stop(t, s, list == FLOWS_CLOSED ? "closed" : "timeout");
+		}
+	}
+	measure(t);
+}
+
+void transport_tick(struct transport *t, int64_t now_ns)
+{
+	if (t->waiting.first != NULL)
+		stream_expire(t, now_ns);
+	int64_t since = ns_between(t->expire_ns, now_ns);
+	if (since >= SECOND || since < 0) {
+		t->expire_ns = now_ns;
+		expire(t, now_ns);
+	}
+}
+
+/* The table is full: the least recently used of the least useful goes. */
+static void evict(struct transport *t, struct stamp at)
+{
+	struct flow_slot *s = NULL;
+	for (unsigned list = 0; list < FLOW_LISTS && s == NULL; list++)
+		s = flow_table_oldest(t->flows, (enum flow_list)list);
+	if (s == NULL)
+		return;
+	flow_stop(t, s, s->closed ? "closed" : "evicted");
+	t->counters->flows_evicted++;
+	tell_doubling(t, &t->flows_full, ANOMALY_FLOWS_FULL, NULL, 0, at);
+}
+
+static struct flow_slot *flow_begin(struct transport *t, const struct packet *p)
+{
+	if (flow_table_full(t->flows))
+		evict(t, p->at);
+	struct flow_slot *s =
+		flow_table_add(t->flows, p, p->l4 == L4_TCP ? FLOWS_EMPTY : FLOWS_DATAGRAM);
+	if (s == NULL)
+		return NULL;
+	t->counters->flows++;
+	detect_start(t, s);
+	t->inspector->flow_start(t->inspector->ctx, &s->flow);
+	return s;
+}
+
+/* A SYN of another connection between the same ends and ports. */
+static bool starts_anew(const struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	if (s->syn[from])
+		return s->start[from] != p->seq + 1;
+	if (s->closed)
+		return true;
+	if (p->tcp_flags & TCP_ACK)
+		return s->flow.stream != NULL && s->flow.stream->half[from].started;
+	return s->flow.stream != NULL || s->mode != FLOW_UNDECIDED;
+}
+
+static void take_syn(struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	s->syn[from] = true;
+	s->start[from] = p->seq + 1;
+	s->flow.client = p->tcp_flags & TCP_ACK ? (uint8_t)!from : (uint8_t)from;
+	s->flow.client_sure = true;
+	if (s->flow.stream != NULL)
+		stream_syn(s->flow.stream, from, p->seq + 1);
+}
+
+static void take_end(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	if (p->tcp_flags & TCP_FIN)
+		s->fin[from] = true;
+	if (s->closed || (!(p->tcp_flags & TCP_RST) && !(s->fin[0] && s->fin[1])))
+		return;
+	s->closed = true;
+	s->late = 0;
+	transport_relist(t, s);
+}
+
+static void count_packet(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	s->flow.packets[from]++;
+	s->flow.bytes[from] += p->wirelen;
+	s->flow.last_ns = p->at.ts_ns;
+	flow_table_touch(t->flows, s, p->at.ts_ns);
+}
+
+/* False if the packet was a copy. */
+static bool take_payload(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p, bool copy)
+{
+	struct piece in = { p->payload, p->payload_len, p->seq, p->at };
+	if (s->mode == FLOW_ENCRYPTED) {
+		t->counters->encrypted += p->payload_wire_len;
+		return true;
+	}
+	if (s->mode == FLOW_OTHER && !detect_again(t, s, from, &in))
+		return true;
+	if (s->closed && ++s->late > LATE_MAX) {
+		s->closed = s->fin[0] = s->fin[1] = false;
+		transport_relist(t, s);
+	}
+	bool fresh = stream_packet(t, s, from, p, copy);
+	if (s->list == FLOWS_EMPTY)
+		transport_relist(t, s);
+	return fresh;
+}
+
+static void tcp_packet(struct transport *t, const struct packet *p)
+{
+	unsigned from = 0;
+	struct flow_slot *s = flow_table_find(t->flows, p, &from);
+	bool copy = duplicates_seen(t->seen, p), syn = (p->tcp_flags & TCP_SYN) != 0;
+	bool payload = p->payload_wire_len > 0 && !(p->tcp_flags & TCP_RST);
+	if (copy && !payload) {
+		t->counters->duplicates++;
+		return;
+	}
+	if (s != NULL && syn && starts_anew(s, from, p)) {
+		flow_stop(t, s, "closed");
+		s = NULL;
+	}
+	if (s == NULL) {
+		if (!syn && !payload)
+			return;
+		s = flow_begin(t, p);
+		if (s == NULL)
+			return;
+		from = 0;
+	}
+	if (syn)
+		take_syn(s, from, p);
+	if ((p->tcp_flags & TCP_ACK) && s->flow.stream != NULL)
+		stream_ack(s->flow.stream, from, p->ack);
+	if (payload && !take_payload(t, s, from, p, copy))
+		return;
+	count_packet(t, s, from, p);
+	if (p->tcp_flags & (TCP_FIN | TCP_RST))
+		take_end(t, s, from, p);
+}
+
+static void udp_packet(struct transport *t, const struct packet *p)
+{
+	if (duplicates_seen(t->seen, p)) {
+		t->counters->duplicates++;
+		return;
+	}
+	unsigned from = 0;
+	struct flow_slot *s = flow_table_find(t->flows, p, &from);
+	if (s == NULL)
+		s = flow_begin(t, p);
+	if (s == NULL)
+		return;
+	count_packet(t, s, from, p);
+	struct piece in = { p->payload, p->payload_len, 0, p->at };
+	uint32_t cut = p->payload_wire_len - p->payload_len;
+	if (s->mode == FLOW_ENCRYPTED)
+		t->counters->encrypted += p->payload_wire_len;
+	if (s->mode == FLOW_ENCRYPTED || p->payload_wire_len == 0)
+		return;
+	if (s->mode == FLOW_OTHER && !detect_again(t, s, from, &in))
+		return;
+	if (s->mode != FLOW_UNDECIDED || !detect_datagram(t, s, from, &in))
+		datagram_read(t, s, from, &in, cut > 0);
+	if (cut > 0)
+		datagram_cut(t, s, from, cut, p->at);
+}
+
+void transport_packet(struct transport *t, const struct packet *p)
+{
+	transport_tick(t, p->at.ts_ns);
+	if (p->l4 == L4_TCP)
+		tcp_packet(t, p);
+	else if (p->l4 == L4_UDP)
+		udp_packet(t, p);
+}
+
+void transport_finish(struct transport *t)
+{
+	for (unsigned list = 0; list < FLOW_LISTS; list++) {
+		struct flow_slot *s;
+		while ((s = flow_table_oldest(t->flows, (enum flow_list)list)) != NULL)
+			flow_stop(t, s, s->closed ? "closed" : "end");
+	}
+	measure(t);
+}
+
+void transport_free(struct transport *t)
+{
+	if (t == NULL)
+		return;
+	flow_table_free(t->flows);
+	duplicates_free(t->seen);
+	free(t);
+}
