@@ -38,37 +38,26 @@ static void keep_pace(struct pace *p, int64_t ts_ns)
 	}
 }
 
-static enum status open_failed(const char *path, const struct err *err)
+static enum status open_failed(const struct err *err)
 {
-	(void)path;
 	fprintf(stderr, "bongsu-sensor: %s\n", err->text);
 	return STATUS_CAPTURE;
 }
 
-/* A filter belongs to a link type; pcapng may have several. */
-struct filters {
-	const char *expression; /* NULL: everything passes */
-	struct capture_filter *filter;
-	uint32_t link;
-};
-
-static bool passes(struct filters *f, const struct frame *frame, struct err *err)
+/* Compiled when the first frame tells the link type. */
+static bool passes(struct capture_filter **filter, const char *expression,
+	const struct frame *frame, struct err *err)
 {
-	if (f->expression == NULL)
+	if (expression == NULL)
 		return true;
-	if (f->filter == NULL || f->link != frame->link) {
-		capture_filter_free(f->filter);
-		f->filter = capture_filter_new(frame->link, f->expression, err);
-		f->link = frame->link;
-	}
-	return f->filter != NULL &&
-	       capture_filter_match(f->filter, frame->bytes, frame->caplen, frame->wirelen);
+	if (*filter == NULL)
+		*filter = capture_filter_new(frame->link, expression, err);
+	return *filter != NULL && capture_filter_match(*filter, frame);
 }
 
 static enum status replay_open_file(struct run *r, struct savefile *file, struct progress *progress)
 {
-	struct filters filters = { .expression = r->options->filter != NULL ? r->options->filter
-									    : r->config->filter };
+	struct capture_filter *filter = NULL;
 	struct pace pace = { .speed = r->options->speed };
 	struct err err = { 0 };
 	struct frame f;
@@ -82,14 +71,14 @@ static enum status replay_open_file(struct run *r, struct savefile *file, struct
 				savefile_size(file));
 		}
 		keep_pace(&pace, f.ts_ns);
-		if (passes(&filters, &f, &err))
+		if (passes(&filter, r->config->filter, &f, &err))
 			run_frame(r, f.ts_ns, f.link, f.bytes, f.caplen, f.wirelen);
 		else if (err.set)
 			break;
 		else
-			r->counters.packets++;
+			r->frame++; /* left out, but it has its number */
 	}
-	capture_filter_free(filters.filter);
+	capture_filter_free(filter);
 	if (!err.set)
 		return STATUS_OK;
 	progress_end(progress);
@@ -102,15 +91,12 @@ static enum status replay_file(struct run *r, const char *path, struct progress 
 	struct err err = { 0 };
 	struct savefile *file = savefile_open(path, &err);
 	if (file == NULL)
-		return open_failed(path, &err);
-	/* Frames are numbered from 1 in each file. */
-	uint64_t before = r->counters.packets;
+		return open_failed(&err);
 	r->tell->eve.pcap_filename = path;
 	if (!run_capture_start(r, &err)) {
 		savefile_close(file);
-		return open_failed(path, &err);
+		return open_failed(&err);
 	}
-	r->frame_base = before;
 	enum status status = replay_open_file(r, file, progress);
 	run_capture_end(r);
 	savefile_close(file);

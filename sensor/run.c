@@ -178,6 +178,7 @@ bool run_capture_start(struct run *r, struct err *err)
 	const struct config *c = r->config;
 	uint64_t seed = 0;
 	run_capture_end(r);
+	r->frame = 0;
 	if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
 		return err_set(err, "no random numbers");
 	struct frag_options f = {
@@ -228,12 +229,11 @@ void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes
 	uint32_t wirelen)
 {
 	struct packet p;
-	p.at = (struct stamp){ .ts_ns = ts_ns, .frame = ++r->counters.packets - r->frame_base };
+	p.at = (struct stamp){ .ts_ns = ts_ns, .frame = ++r->frame };
 	p.link = link;
 	p.caplen = caplen;
 	p.wirelen = wirelen;
 	p.bytes = bytes;
-	r->counters.bytes += wirelen;
 	if (ts_ns > r->last_ns)
 		r->last_ns = ts_ns;
 	if (packet_decode(&p, &r->packets))

@@ -32,13 +32,14 @@ struct run {
 	struct judge *judge;
 	struct frags *frags;
 	struct transport *transport;
+	struct capture *capture; /* live */
 	struct packet_options packets;
 	uint8_t tag[CANARY_TAG];
 	bool canary;
 	FILE *pdus;
 	int64_t started_ns;  /* monotonic */
 	int64_t last_ns;     /* newest packet time */
-	uint64_t frame_base; /* packets before this capture: frames are numbered from 1 in each */
+	uint64_t frame;	    /* number of the last frame: from 1 in each capture */
 };
 
 /* Opens rules, sinks and judge. On false @err says why and *status what to exit with. */
