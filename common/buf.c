@@ -5,14 +5,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* "00" to "99". */
+#define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+static const char pairs[] =
+	TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+#undef TEN
+
 void buf_uint(struct buf *b, uint64_t v)
 {
 	char digits[20];
 	size_t n = sizeof digits;
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
+	while (v >= 100) {
+		n -= 2;
+		memcpy(digits + n, pairs + v % 100 * 2, 2);
+		v /= 100;
+	}
+	if (v >= 10) {
+		n -= 2;
+		memcpy(digits + n, pairs + v * 2, 2);
+	} else {
+		digits[--n] = (char)('0' + v);
+	}
 	buf_add(b, digits + n, sizeof digits - n);
 }
 
@@ -128,6 +141,30 @@ static void escaped_char(struct buf *b, uint8_t c)
 	}
 }
 
+static inline bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Top bits of bytes that are zero; a byte above such a one may be marked too. */
+static uint64_t zero_bytes(uint64_t x)
+{
+	return (x - EVERY(1)) & ~x & EVERY(0x80);
+}
+
+/* None of eight bytes wants escaping. */
+static bool eight_plain(const uint8_t *s)
+{
+	uint64_t x;
+	memcpy(&x, s, sizeof x);
+	uint64_t control = (x - EVERY(0x20)) & ~x & EVERY(0x80);
+	uint64_t special = zero_bytes(x ^ EVERY('"')) | zero_bytes(x ^ EVERY('\\')) |
+			   zero_bytes(x ^ EVERY(0x7f));
+	return (control | special | (x & EVERY(0x80))) == 0;
+}
+
 void buf_json_string(struct buf *b, const void *bytes, size_t n, size_t max)
 {
 	const uint8_t *s = bytes;
@@ -135,8 +172,9 @@ void buf_json_string(struct buf *b, const void *bytes, size_t n, size_t max)
 	buf_char(b, '"');
 	for (size_t i = 0; i < end;) {
 		size_t plain = i;
-		while (plain < end && s[plain] >= 0x20 && s[plain] < 0x7f && s[plain] != '"' &&
-			s[plain] != '\\')
+		while (end - plain >= 8 && eight_plain(s + plain))
+			plain += 8;
+		while (plain < end && is_plain(s[plain]))
 			plain++;
 		buf_add(b, s + i, plain - i);
 		i = plain;

@@ -96,7 +96,7 @@ void eve_verdict_object(struct buf *b, const struct verdict *v)
 		return;
 	eve_key(b, "verdict");
 	buf_char(b, '{');
-	eve_key_text(b, "outcome", name);
+	eve_key_word(b, "outcome", name);
 	if (v->has_code) {
 		eve_key(b, "code");
 		buf_int(b, v->code);

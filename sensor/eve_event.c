@@ -59,7 +59,7 @@ static void write_ends(struct buf *b, const struct flow *f, unsigned from)
 	eve_l4(b, f->l4);
 	write_ether(b, src, dst);
 	if (f->dissector != NULL)
-		eve_key_text(b, "app_proto", f->dissector->name);
+		eve_key_word(b, "app_proto", f->dissector->name);
 	if (from == f->client)
 		eve_key_lit(b, "direction", "to_server");
 	else
@@ -81,7 +81,7 @@ void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head)
 		eve_key(b, "in_iface");
 		label(b, eve->in_iface);
 	}
-	eve_key_text(b, "event_type", head->type);
+	eve_key_word(b, "event_type", head->type);
 	eve_key(b, "host");
 	label(b, eve->sensor == NULL ? "" : eve->sensor);
 	if (head->flow != NULL)
@@ -152,8 +152,8 @@ void eve_anomaly(struct buf *out, const struct eve *eve, uint64_t n, const struc
 	eve_head(out, eve, &head);
 	eve_key(out, "anomaly");
 	buf_char(out, '{');
-	eve_key_text(out, "type", anomaly_type(a->kind));
-	eve_key_text(out, "event", anomalies[a->kind].name);
+	eve_key_word(out, "type", anomaly_type(a->kind));
+	eve_key_word(out, "event", anomalies[a->kind].name);
 	eve_key_uint(out, "count", a->count);
 	if (a->detail != NULL)
 		eve_key_text(out, "detail", a->detail);
@@ -186,8 +186,8 @@ static void write_flow(struct buf *out, const struct flow *f, const char *why)
 	eve_time(out, f->last_ns);
 	int64_t age = f->last_ns / 1000000000 - f->first_ns / 1000000000;
 	eve_key_uint(out, "age", age < 0 ? 0 : (uint64_t)age);
-	eve_key_text(out, "state", flow_state(f, why));
-	eve_key_text(out, "reason", why);
+	eve_key_word(out, "state", flow_state(f, why));
+	eve_key_word(out, "reason", why);
 	eve_key_bool(out, "alerted", f->alerts > 0);
 	buf_char(out, '}');
 }

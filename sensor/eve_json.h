@@ -39,6 +39,20 @@ static inline void eve_comma(struct buf *b)
 		eve_text((b), (text));                                                             \
 	} while (0)
 
+/* The value is one of our own words: nothing in it to escape. */
+static inline void eve_word(struct buf *b, const char *word)
+{
+	buf_char(b, '"');
+	buf_str(b, word);
+	buf_char(b, '"');
+}
+
+#define eve_key_word(b, name, word)                                                                \
+	do {                                                                                       \
+		eve_key((b), name);                                                                \
+		eve_word((b), (word));                                                             \
+	} while (0)
+
 enum { EVE_TEXT = 1024, EVE_NAME = 64 };
 
 /* A JSON string of a C string. */

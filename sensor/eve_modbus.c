@@ -227,7 +227,7 @@ static void write_coded(struct buf *b, const char *key, uint64_t raw, const char
 	eve_name(b, key);
 	buf_lit(b, "{\"raw\":");
 	buf_uint(b, raw);
-	eve_key_text(b, "code", code);
+	eve_key_word(b, "code", code);
 }
 
 static void hex_field(struct buf *b, const struct pdu *p, enum field_of field)
@@ -275,10 +275,10 @@ static void write_message(struct buf *b, const struct pdu *p)
 	eve_key_uint(b, "protocol_id", protocol);
 	key_field(b, "unit_id", p, UNIT);
 	eve_key_uint(b, "function_raw", refused ? code | EXCEPTION : code);
-	eve_key_text(b, "function_code", f->code == NULL ? "Unknown" : f->code);
-	eve_key_text(b, "access_type", f->access == NULL ? "NONE" : f->access);
-	eve_key_text(b, "category", category(p, code));
-	eve_key_text(b, "error_flags", error_flags(p));
+	eve_key_word(b, "function_code", f->code == NULL ? "Unknown" : f->code);
+	eve_key_word(b, "access_type", f->access == NULL ? "NONE" : f->access);
+	eve_key_word(b, "category", category(p, code));
+	eve_key_word(b, "error_flags", error_flags(p));
 	if (refused) {
 		write_coded(b, "exception", exception, NAME_OF(exceptions, exception, "Unknown"));
 		buf_char(b, '}');

@@ -54,14 +54,14 @@ void eve_pdu(struct buf *out, const struct flow *f, unsigned from, struct stamp 
 	const struct dissector *d = pdu->dissector;
 	uint32_t flags = pdu->flags;
 	write_head(out, f, from, at);
-	eve_key_text(out, "proto", d->name);
-	eve_key_text(out, "dir", dir_name(pdu->dir));
+	eve_key_word(out, "proto", d->name);
+	eve_key_word(out, "dir", dir_name(pdu->dir));
 	eve_key(out, "code");
 	if (pdu->code == PDU_NO_CODE)
 		buf_lit(out, "null");
 	else
 		buf_int(out, pdu->code);
-	eve_key_text(out, "name", pdu->name);
+	eve_key_word(out, "name", pdu->name);
 	eve_key(out, "fields");
 	eve_fields(out, d->fields, d->field_count, pdu->present, pdu->value, PDU_LINE_TEXT,
 		PDU_LINE_END);
