@@ -60,9 +60,11 @@ static uint64_t hash_of(const struct reader *r)
 	return h;
 }
 
-static struct dnp3_select *select_slot(
-	struct dnp3_state *state, uint16_t source, uint16_t destination)
+/* The slot of the addresses of @p; if they have none, the oldest where it is to be claimed. */
+static struct dnp3_select *select_slot(struct dnp3_state *state, const struct pdu *p, bool claim)
 {
+	uint16_t source = (uint16_t)p->value[DNP3_SOURCE].u;
+	uint16_t destination = (uint16_t)p->value[DNP3_DESTINATION].u;
 	struct dnp3_select *oldest = &state->selects[0];
 	for (struct dnp3_select *s = state->selects; s < state->selects + DNP3_SELECTS; s++) {
 		if (s->used != 0 && s->source == source && s->destination == destination)
@@ -70,7 +72,10 @@ static struct dnp3_select *select_slot(
 		if (s->used < oldest->used)
 			oldest = s;
 	}
-	*oldest = (struct dnp3_select){ .source = source, .destination = destination };
+	if (!claim)
+		return NULL;
+	oldest->source = source;
+	oldest->destination = destination;
 	return oldest;
 }
 
@@ -79,15 +84,14 @@ static struct dnp3_select *select_slot(
 static void track_select(struct reader objects, struct dnp3_state *state, struct pdu *out)
 {
 	uint8_t sequence = (uint8_t)out->value[DNP3_SEQUENCE].u;
-	struct dnp3_select *s = select_slot(state, (uint16_t)out->value[DNP3_SOURCE].u,
-		(uint16_t)out->value[DNP3_DESTINATION].u);
+	struct dnp3_select *s = select_slot(state, out, out->code == FC_SELECT);
 	if (out->code == FC_SELECT) {
 		s->used = ++state->clock;
 		s->sequence = sequence;
 		s->hash = hash_of(&objects);
 		return;
 	}
-	bool matched = s->used != 0 && sequence == ((s->sequence + 1) & CONTROL_SEQ) &&
+	bool matched = s != NULL && sequence == ((s->sequence + 1) & CONTROL_SEQ) &&
 		       s->hash == hash_of(&objects);
 	pdu_uint(out, DNP3_SELECT_MATCHED, matched);
 }

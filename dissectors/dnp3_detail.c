@@ -119,7 +119,8 @@ static void take_step(const struct step *s, struct places *at, struct reader who
 		return;
 	}
 	if (s->kind == STEP_REST) {
-		pdu_borrow(out, s->field, r->at, r->left);
+		if (r->left > 0)
+			pdu_borrow(out, s->field, r->at, r->left);
 		rd_skip(r, r->left);
 		return;
 	}

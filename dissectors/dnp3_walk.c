@@ -401,8 +401,9 @@ static void put_packed(struct reader *r, struct dnp3_walk *w, struct item *out)
 	unsigned width = w->object->form == FORM_BIT ? 1 : 2;
 	unsigned shift = w->bit % 8;
 	unsigned mask = (1U << width) - 1;
+	unsigned octet = rd_peek(r, 0);
 	item_uint(out, DNP3_ITEM_INDEX, w->index++);
-	item_real(out, DNP3_ITEM_VALUE, rd_peek(r, 0) >> shift & mask);
+	item_real(out, DNP3_ITEM_VALUE, octet >> shift & mask);
 	w->bit += width;
 	w->left--;
 	if (w->bit % 8 == 0 || w->left == 0)
