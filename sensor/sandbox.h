@@ -1,0 +1,28 @@
+/* sandbox.h - gives up what the sensor does not need once its interfaces are open. */
+#ifndef SENSOR_SANDBOX_H
+#define SENSOR_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+
+struct sandbox_options {
+	const char *user, *group; /* names or numbers; NULL: stay who we are */
+	/* Files and folders, NULL-terminated. What is read again later (rules, configuration), and
+	 * where outputs and the spool are; for a file that does not exist yet its folder is opened
+	 * up. */
+	const char *const *readable, *const *writable;
+	bool no_seccomp, no_landlock;
+	bool kill; /* a forbidden system call ends the process instead of failing: for tests */
+	void (*log)(void *ctx,
+		const char *line); /* each step, and what the kernel lacks; may be NULL */
+	void *ctx;
+};
+
+/* Call when interfaces are open and before any thread is started: threads inherit, but those that
+ * run already keep what they have (that is logged). False and @err where something asked for could
+ * not be had (exit 4); what the kernel merely lacks is logged. */
+bool sandbox_enter(const struct sandbox_options *o, struct err *err);
+
+#endif
