@@ -1,0 +1,445 @@
+/* s7comm_items.c - the variables and blocks a message lists, pulled one at a time. */
+#include "dissectors/s7comm.h"
+
+enum { SPEC = 0x12 }; /* a variable specification follows */
+
+/* Slots of item_cursor.scratch. */
+enum { WALK, LEFT, DATA_AT, DATA_LEFT, AREAS_LEFT, PAD };
+
+/* Bytes of a data item of that transport size: 3, 4 and 5 count bits. */
+static size_t data_bytes(uint8_t transport_size, uint16_t length)
+{
+	if (transport_size >= 3 && transport_size <= 5)
+		return ((size_t)length + 7) / 8;
+	return length;
+}
+
+/* Odd items are padded, the last is not. */
+static void skip_pad(struct reader *r, size_t size, uint64_t left)
+{
+	if (size % 2 == 1 && left > 0 && r->left > 0)
+		rd_skip(r, 1);
+}
+
+/* Do @count address items fit in @r? It is left behind them. */
+static bool fit_addresses(struct reader *r, unsigned count)
+{
+	for (unsigned i = count; i > 0; i--) {
+		rd_skip(r, 1);
+		uint8_t length = rd_u8(r);
+		rd_skip(r, length);
+		skip_pad(r, length, i - 1);
+		if (r->overrun)
+			return false;
+	}
+	return true;
+}
+
+/* Do @count data items fit? @bad is set to the first return code that is neither success nor, in a
+ * write request, nothing. */
+static bool fit_data(struct reader r, unsigned count, uint8_t *bad)
+{
+	for (unsigned i = count; i > 0; i--) {
+		uint8_t code = rd_u8(&r);
+		uint8_t size = rd_u8(&r);
+		size_t n = data_bytes(size, rd_be16(&r));
+		if (code != 0xff && *bad == 0xff)
+			*bad = code;
+		rd_skip(&r, n);
+		skip_pad(&r, n, i - 1);
+		if (r.overrun)
+			return false;
+	}
+	return true;
+}
+
+void s7_items(struct s7 *m, enum s7_walk walk, struct reader r, unsigned count)
+{
+	struct item_cursor *c = &m->out->items;
+	memset(c, 0, sizeof *c);
+	c->dissector = &s7comm_dissector;
+	c->pdu = m->out;
+	c->bytes = r;
+	c->scratch[WALK] = walk;
+	c->scratch[LEFT] = count;
+}
+
+void s7_items_take(struct s7 *m, struct reader data)
+{
+	m->out->items.scratch[DATA_AT] = (uint64_t)(uintptr_t)data.at;
+	m->out->items.scratch[DATA_LEFT] = data.left;
+}
+
+void s7_list_addresses(struct s7 *m, struct reader r, unsigned count)
+{
+	struct reader after = r;
+	if (!fit_addresses(&after, count))
+		pdu_damaged(m->out, "item count beyond the bytes");
+	s7_items(m, S7_WALK_ADDRESSES, r, count);
+}
+
+void s7_list_data(struct s7 *m, struct reader r, unsigned count)
+{
+	uint8_t bad = 0xff;
+	if (!fit_data(r, count, &bad))
+		pdu_damaged(m->out, "data items run past the message");
+	s7_items(m, S7_WALK_DATA, r, count);
+}
+
+void s7_read_request(struct s7 *m)
+{
+	uint8_t count = rd_u8(&m->param);
+	pdu_uint(m->out, S7_ITEM_COUNT, count);
+	s7_list_addresses(m, m->param, count);
+}
+
+void s7_write_request(struct s7 *m)
+{
+	uint8_t count = rd_u8(&m->param);
+	uint8_t bad = 0xff;
+	pdu_uint(m->out, S7_ITEM_COUNT, count);
+	s7_list_addresses(m, m->param, count);
+	if (!fit_data(m->data, count, &bad))
+		pdu_damaged(m->out, "data items run past the message");
+	m->out->items.scratch[WALK] = S7_WALK_WRITE;
+	s7_items_take(m, m->data);
+}
+
+static void refuse_item(struct s7 *m, uint8_t code)
+{
+	if (m->out->rejected || code == 0xff)
+		return;
+	m->out->rejected = true;
+	m->out->status = code;
+	m->out->status_name = s7_name(s7_return_codes, code);
+}
+
+void s7_read_reply(struct s7 *m)
+{
+	uint8_t count = rd_u8(&m->param);
+	uint8_t bad = 0xff;
+	pdu_uint(m->out, S7_ITEM_COUNT, count);
+	if (!fit_data(m->data, count, &bad))
+		pdu_damaged(m->out, "data items run past the message");
+	else
+		refuse_item(m, bad);
+	s7_items(m, S7_WALK_DATA, m->data, count);
+}
+
+void s7_write_reply(struct s7 *m)
+{
+	uint8_t count = rd_u8(&m->param);
+	pdu_uint(m->out, S7_ITEM_COUNT, count);
+	if (count > m->data.left)
+		pdu_damaged(m->out, "item count beyond the bytes");
+	for (size_t i = 0; i < count && i < m->data.left; i++)
+		refuse_item(m, m->data.at[i]);
+	s7_items(m, S7_WALK_CODES, m->data, count);
+}
+
+/* The value of data where its size is that of a number. */
+static void show_value(struct item *it, const struct reader *data, uint8_t size)
+{
+	size_t n = data->left;
+	struct reader r = *data;
+	item_borrow(it, S7I_DATA, data->at, n);
+	if (n != 1 && n != 2 && n != 4 && n != 8)
+		return;
+	uint64_t v = rd_be(&r, n);
+	item_uint(it, S7I_VALUE, v);
+	bool real =
+		item_has(it, S7I_TRANSPORT_SIZE) ? it->value[S7I_TRANSPORT_SIZE].u == 8 : size == 7;
+	if (!real || n != 4)
+		return;
+	uint32_t bits = (uint32_t)v;
+	float f;
+	memcpy(&f, &bits, sizeof f);
+	item_real(it, S7I_REAL, (double)f);
+}
+
+/* Return code, transport size, length, bytes. */
+static bool next_data(struct reader *r, uint64_t left, struct item *it, bool request)
+{
+	uint8_t code = rd_u8(r);
+	uint8_t size = rd_u8(r);
+	uint16_t length = rd_be16(r);
+	struct reader data = rd_slice(r, data_bytes(size, length));
+	if (r->overrun)
+		return false;
+	if (!request)
+		item_uint(it, S7I_RETURN_CODE, code);
+	item_uint(it, S7I_DATA_TRANSPORT_SIZE, size);
+	show_value(it, &data, size);
+	skip_pad(r, data.left, left);
+	return true;
+}
+
+static void show_address(struct item *it, uint8_t area, uint16_t db, uint32_t address)
+{
+	item_uint(it, S7I_AREA, area);
+	if (db != 0 || area == 0x84 || area == 0x85)
+		item_uint(it, S7I_DB, db);
+	item_uint(it, S7I_BYTE, address >> 3);
+	item_uint(it, S7I_BIT, address & 7);
+}
+
+static void read_any(struct reader *r, struct item *it)
+{
+	uint8_t size = rd_u8(r);
+	uint16_t count = rd_be16(r);
+	uint16_t db = rd_be16(r);
+	uint8_t area = rd_u8(r);
+	uint32_t address = rd_be24(r);
+	if (r->overrun)
+		return;
+	item_uint(it, S7I_TRANSPORT_SIZE, size);
+	item_uint(it, S7I_COUNT, count);
+	show_address(it, area, db, address);
+}
+
+static void read_nck(struct reader *r, struct item *it)
+{
+	uint8_t unit = rd_u8(r);
+	item_uint(it, S7I_NCK_AREA, unit >> 5);
+	item_uint(it, S7I_NCK_UNIT, unit & 0x1f);
+	item_uint(it, S7I_NCK_COLUMN, rd_be16(r));
+	item_uint(it, S7I_NCK_LINE, rd_be16(r));
+	item_uint(it, S7I_NCK_MODULE, rd_u8(r));
+	item_uint(it, S7I_COUNT, rd_u8(r));
+}
+
+static void read_drive(struct reader *r, struct item *it)
+{
+	rd_skip(r, 5);
+	item_uint(it, S7I_PARAMETER, rd_be16(r));
+	item_uint(it, S7I_PARAMETER_INDEX, rd_be16(r));
+}
+
+/* Area, checksum of the symbol, then local ids: nibble of flags and 28 bits each. */
+static void read_symbolic(struct reader *r, struct item *it)
+{
+	static const uint8_t areas[] = { 0x81, 0x82, 0x83, 0x1c, 0x1d }; /* 50 to 54 */
+	rd_skip(r, 1);
+	uint16_t root = rd_be16(r);
+	uint16_t second = rd_be16(r);
+	uint32_t crc = rd_be32(r);
+	if (r->overrun)
+		return;
+	if (root == 0x8a0e) {
+		item_uint(it, S7I_AREA, 0x84);
+		item_uint(it, S7I_DB, second);
+	} else if (root == 0 && second >= 0x50 && second < 0x50 + sizeof areas) {
+		item_uint(it, S7I_AREA, areas[second - 0x50]);
+	}
+	item_uint(it, S7I_CRC, crc);
+	if (r->left >= 4)
+		item_uint(it, S7I_LID, rd_be32(r) & 0x0fffffff);
+}
+
+/* One area of a DB-read item: bytes, data block, first byte. */
+static bool next_area(struct item_cursor *c, struct item *it)
+{
+	uint8_t bytes = rd_u8(&c->bytes);
+	uint16_t db = rd_be16(&c->bytes);
+	uint16_t start = rd_be16(&c->bytes);
+	if (c->bytes.overrun)
+		return false;
+	item_uint(it, S7I_SYNTAX, 0xb0);
+	item_uint(it, S7I_TRANSPORT_SIZE, 2);
+	item_uint(it, S7I_COUNT, bytes);
+	show_address(it, 0x84, db, (uint32_t)start * 8);
+	if (--c->scratch[AREAS_LEFT] == 0 && c->scratch[PAD] != 0)
+		rd_skip(&c->bytes, 1);
+	return true;
+}
+
+/* A DB-read item: its areas are pulled one by one. */
+static bool open_areas(struct item_cursor *c, struct item *it, uint8_t length)
+{
+	uint8_t areas = rd_u8(&c->bytes);
+	c->scratch[LEFT]--;
+	c->scratch[PAD] = length % 2 == 1 && c->scratch[LEFT] > 0;
+	c->scratch[AREAS_LEFT] = areas;
+	if (areas == 0 || areas * 5 + 2 != length) {
+		c->scratch[AREAS_LEFT] = 0;
+		rd_skip(&c->bytes, length - 2U);
+		item_uint(it, S7I_SYNTAX, 0xb0);
+		if (c->scratch[PAD] != 0 && c->bytes.left > 0)
+			rd_skip(&c->bytes, 1);
+		return !c->bytes.overrun;
+	}
+	return next_area(c, it);
+}
+
+static bool next_address(struct item_cursor *c, struct item *it)
+{
+	if (c->scratch[AREAS_LEFT] > 0)
+		return next_area(c, it);
+	if (c->scratch[LEFT] == 0)
+		return false;
+	uint8_t spec = rd_u8(&c->bytes);
+	uint8_t length = rd_u8(&c->bytes);
+	uint8_t syntax = rd_peek(&c->bytes, 0);
+	if (spec == SPEC && syntax == 0xb0 && length >= 2 && c->bytes.left >= length) {
+		rd_skip(&c->bytes, 1);
+		return open_areas(c, it, length);
+	}
+	struct reader body = rd_slice(&c->bytes, length);
+	if (c->bytes.overrun)
+		return false;
+	c->scratch[LEFT]--;
+	skip_pad(&c->bytes, length, c->scratch[LEFT]);
+	rd_skip(&body, 1);
+	if (spec != SPEC || syntax != 0x10)
+		item_uint(it, S7I_SYNTAX, spec == SPEC ? syntax : spec);
+	if (spec != SPEC || body.overrun)
+		return true;
+	if (syntax == 0x10)
+		read_any(&body, it);
+	else if (syntax >= 0x82 && syntax <= 0x84)
+		read_nck(&body, it);
+	else if (syntax == 0xa2)
+		read_drive(&body, it);
+	else if (syntax == 0xb2)
+		read_symbolic(&body, it);
+	return true;
+}
+
+/* Data of the write request that goes with the address just read. */
+static void attach_data(struct item_cursor *c, struct item *it)
+{
+	struct reader data = rd_over(
+		(const uint8_t *)(uintptr_t)c->scratch[DATA_AT], (size_t)c->scratch[DATA_LEFT]);
+	if (data.left == 0 || !next_data(&data, c->scratch[LEFT], it, true))
+		data = (struct reader){ 0 };
+	c->scratch[DATA_AT] = (uint64_t)(uintptr_t)data.at;
+	c->scratch[DATA_LEFT] = data.left;
+}
+
+/* A variable of a programmer command: area and width, repetition or bit, DB, byte. */
+static bool next_tis(struct item_cursor *c, struct item *it)
+{
+	static const uint8_t areas[8] = { 0x83, 0x81, 0x82, 0x80, 0, 0x1d, 0x1c, 0x84 };
+	static const uint8_t sizes[4] = { 1, 2, 4, 6 };
+	uint8_t what = rd_u8(&c->bytes);
+	uint8_t factor = rd_u8(&c->bytes);
+	uint16_t db = rd_be16(&c->bytes);
+	uint16_t byte = rd_be16(&c->bytes);
+	if (c->bytes.overrun || what >= 0x80)
+		return false;
+	uint8_t size = what & 0x0f;
+	uint8_t area = areas[what >> 4];
+	bool bit = size == 0;
+	show_address(it, area, db, (uint32_t)byte * 8 + (bit ? factor & 7U : 0));
+	if (area == 0x1c || area == 0x1d)
+		item_uint(it, S7I_TRANSPORT_SIZE, area);
+	else if (size < sizeof sizes)
+		item_uint(it, S7I_TRANSPORT_SIZE, sizes[size]);
+	item_uint(it, S7I_COUNT, bit ? 1 : factor);
+	return true;
+}
+
+/* An alarm object: its syntax and event; values that go with it are passed over. */
+static bool next_alarm(struct item_cursor *c, struct item *it)
+{
+	uint8_t spec = rd_u8(&c->bytes);
+	uint8_t length = rd_u8(&c->bytes);
+	struct reader body = rd_slice(&c->bytes, length);
+	uint8_t syntax = rd_u8(&body);
+	uint8_t values = rd_u8(&body);
+	if (c->bytes.overrun || body.overrun || spec != SPEC)
+		return false;
+	item_uint(it, S7I_SYNTAX, syntax);
+	if (body.left >= 4 && syntax != 0x1a)
+		item_uint(it, S7I_EVENT_ID, rd_be32(&body));
+	for (; values > 0 && c->bytes.left >= 4 && rd_peek(&c->bytes, 0) != SPEC; values--) {
+		struct item value = { 0 };
+		if (!next_data(&c->bytes, values - 1U, &value, false))
+			break;
+	}
+	return true;
+}
+
+static bool next_block(struct item_cursor *c, struct item *it)
+{
+	struct s7_block block;
+	const uint8_t *name = rd_bytes(&c->bytes, 8);
+	if (name == NULL)
+		return false;
+	if (s7_block_of(name, &block)) {
+		item_uint(it, S7I_BLOCK_TYPE, block.type);
+		item_uint(it, S7I_BLOCK_NUMBER, block.number);
+	}
+	return true;
+}
+
+/* How many blocks there are of a type: two characters, count. */
+static bool next_count(struct item_cursor *c, struct item *it)
+{
+	rd_skip(&c->bytes, 1);
+	uint8_t digit = rd_u8(&c->bytes);
+	uint16_t count = rd_be16(&c->bytes);
+	if (c->bytes.overrun)
+		return false;
+	item_uint(it, S7I_BLOCK_TYPE, digit <= '9' ? digit & 0x0fU : (digit & 0x0fU) + 9);
+	item_uint(it, S7I_COUNT, count);
+	return true;
+}
+
+static bool next_number(struct item_cursor *c, struct item *it)
+{
+	uint16_t number = rd_be16(&c->bytes);
+	rd_skip(&c->bytes, 2);
+	if (c->bytes.overrun)
+		return false;
+	item_uint(it, S7I_BLOCK_NUMBER, number);
+	return true;
+}
+
+static bool next_code(struct item_cursor *c, struct item *it)
+{
+	uint8_t code = rd_u8(&c->bytes);
+	if (c->bytes.overrun)
+		return false;
+	item_uint(it, S7I_RETURN_CODE, code);
+	return true;
+}
+
+bool s7_next_item(struct item_cursor *c, struct item *out)
+{
+	enum s7_walk walk = (enum s7_walk)c->scratch[WALK];
+	if (walk == S7_WALK_ADDRESSES)
+		return next_address(c, out);
+	if (walk == S7_WALK_WRITE) {
+		bool more_areas = c->scratch[AREAS_LEFT] > 0;
+		bool found = next_address(c, out);
+		if (found && !more_areas)
+			attach_data(c, out);
+		return found;
+	}
+	if (c->scratch[LEFT] == 0)
+		return false;
+	c->scratch[LEFT]--;
+	switch (walk) {
+	case S7_WALK_DATA:
+		return next_data(&c->bytes, c->scratch[LEFT], out, false);
+	case S7_WALK_CODES:
+		return next_code(c, out);
+	case S7_WALK_BLOCKS:
+		return next_block(c, out);
+	case S7_WALK_COUNTS:
+		return next_count(c, out);
+	case S7_WALK_NUMBERS:
+		return next_number(c, out);
+	case S7_WALK_ALARMS:
+		return next_alarm(c, out);
+	case S7_WALK_TIS:
+		if (!next_tis(c, out))
+			return false;
+		if (c->scratch[DATA_LEFT] > 0)
+			attach_data(c, out);
+		return true;
+	default:
+		return false;
+	}
+}
