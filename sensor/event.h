@@ -22,16 +22,16 @@ struct verdict {
 	enum outcome_of outcome;
 	bool has_code;
 	int32_t code;
-	const char *text;    /* static, or NULL */
-	int64_t latency_ns;  /* < 0: no reply */
-	struct stamp reply;  /* frame 0: none */
+	const char *text;   /* static, or NULL */
+	int64_t latency_ns; /* < 0: no reply */
+	struct stamp reply; /* frame 0: none */
 };
 
 struct event {
 	struct stamp at;
 	const struct flow *flow;
-	unsigned from;		/* index in flow->end[] of who sent the PDU */
-	const struct pdu *pdu;	/* the request, where a transaction is told of */
+	unsigned from;           /* index in flow->end[] of who sent the PDU */
+	const struct pdu *pdu;   /* the request, where a transaction is told of */
 	const struct pdu *reply; /* or NULL */
 	struct verdict verdict;
 };

@@ -1,9 +1,17 @@
 /* live.c - a mirror port: packets, time that passes without them, canaries. */
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "sensor/capture.h"
 #include "sensor/run.h"
+#include "sensor/sandbox.h"
 
 enum { SECOND = 1000000000 };
 
@@ -14,6 +22,116 @@ struct live {
 	int64_t canary_ns, stats_ns; /* of the last one */
 	bool silent_told;
 };
+
+static void say(void *ctx, const char *line)
+{
+	(void)ctx;
+	fprintf(stderr, "bongsu-sensor: %s\n", line);
+}
+
+/* --- opening ----------------------------------------------------------------------------- */
+
+/* The folder of a path, to which files may be added. */
+static void add_folder(struct text_list *list, const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	size_t n = slash == NULL ? 0 : (size_t)(slash - path);
+	if (n >= sizeof folder)
+		return;
+	memcpy(folder, path, n);
+	folder[n] = '\0';
+	text_list_keep(list, slash == NULL ? "." : n == 0 ? "/" : folder);
+}
+
+/* The spool's folder, belonging to whom we are going to be. */
+static bool make_spool(const struct config *c, const char *folder, struct err *err)
+{
+	if (mkdir(folder, 0750) != 0 && errno != EEXIST)
+		return err_set(err, "spool.folder %s: %s", folder, strerror(errno));
+	const struct passwd *user = c->user == NULL ? NULL : getpwnam(c->user);
+	const struct group *group = c->group == NULL ? NULL : getgrnam(c->group);
+	if (geteuid() != 0 || (user == NULL && group == NULL))
+		return true;
+	if (chown(folder, user == NULL ? (uid_t)-1 : user->pw_uid,
+		    group == NULL ? (gid_t)-1 : group->gr_gid) == 0)
+		return true;
+	return err_set(err, "spool.folder %s: %s", folder, strerror(errno));
+}
+
+static void writable_paths(const struct run *r, struct text_list *out)
+{
+	const struct text_list *specs =
+		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
+	text_list_keep(out, run_spool(r));
+	for (size_t i = 0; i < specs->count; i++)
+		if (strncmp(specs->text[i], "file:", 5) == 0)
+			add_folder(out, specs->text[i] + 5);
+	if (r->options->pdus != NULL && strcmp(r->options->pdus, "-") != 0)
+		add_folder(out, r->options->pdus);
+	if (r->options->pidfile != NULL)
+		add_folder(out, r->options->pidfile);
+}
+
+static void readable_paths(const struct run *r, struct text_list *out)
+{
+	for (size_t i = 0; i < r->rules.paths.count; i++)
+		text_list_keep(out, r->rules.paths.text[i]);
+	if (r->rules.lists != NULL)
+		text_list_keep(out, r->rules.lists);
+	if (r->rules.attack != NULL)
+		text_list_keep(out, r->rules.attack);
+}
+
+/* NULL-terminated, as sandbox_enter() takes them; the caller frees the array. */
+static const char **terminated(const struct text_list *list)
+{
+	const char **paths = calloc(list->count + 1, sizeof *paths);
+	for (size_t i = 0; paths != NULL && i < list->count; i++)
+		paths[i] = list->text[i];
+	return paths;
+}
+
+static bool enter_sandbox(struct run *r, struct err *err)
+{
+	struct text_list read = { 0 }, write = { 0 };
+	readable_paths(r, &read);
+	writable_paths(r, &write);
+	const char **readable = terminated(&read), **writable = terminated(&write);
+	struct sandbox_options o = {
+		.user = r->config->user,
+		.group = r->config->group,
+		.readable = readable,
+		.writable = writable,
+		.no_seccomp = !r->config->sandbox,
+		.no_landlock = !r->config->sandbox,
+		.log = r->options->quiet ? NULL : say,
+	};
+	bool ok = sandbox_enter(&o, err);
+	free(readable);
+	free(writable);
+	text_list_free(&read);
+	text_list_free(&write);
+	return ok;
+}
+
+bool live_open(struct run *r, struct err *err)
+{
+	struct capture_options o = {
+		.interfaces = (const char *const *)r->config->interfaces.text,
+		.count = r->config->interfaces.count,
+		.filter = r->config->filter,
+		.buffer_bytes = (uint32_t)(r->config->buffer_mib << 20),
+		.timeout_ms = (uint32_t)r->config->capture_ms,
+		.warn = say,
+	};
+	if (!make_spool(r->config, run_spool(r), err))
+		return false;
+	r->capture = capture_open(&o, err);
+	return r->capture != NULL && enter_sandbox(r, err);
+}
+
+/* --- running ----------------------------------------------------------------------------- */
 
 static void on_frame(void *ctx, const struct frame *f, unsigned interface)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "sensor/capture.h"
 #include "sensor/epoch.h"
 #include "sensor/frag.h"
 
@@ -76,14 +77,11 @@ static struct text_list outputs_of(const struct run *r)
 static bool open_sinks(struct run *r, struct err *err)
 {
 	struct text_list specs = outputs_of(r);
-	const char *spool = r->config->spool_dir;
-	if (spool == NULL && r->live)
-		spool = "/var/lib/bongsu/spool";
 	struct sink_options o = {
 		.sensor = r->tell->eve.sensor,
 		.epoch = r->tell->eve.epoch,
 		.live = r->live,
-		.spool_dir = spool,
+		.spool_dir = run_spool(r),
 		.spool_bytes = r->config->spool_mib * MIB,
 		.keep_s = (uint32_t)r->config->keep_s,
 		.drain_s = (uint32_t)r->config->drain_s,
@@ -148,6 +146,7 @@ static bool open_tell(struct run *r, struct err *err)
 		.zones = c->site.zones.label,
 		.names = c->site.names.label,
 		.criticality = c->site.criticality,
+		.started_ns = r->live ? wall_ns() : 0,
 	};
 	if (c->epoch == UINT64_MAX)
 		return epoch_choose(
@@ -167,8 +166,12 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 		return false;
 	if (o->action == ACTION_TEST)
 		return true;
+	*status = STATUS_CAPTURE;
+	if (r->live && !live_open(r, err))
+		return false;
 	*status = STATUS_FAILED;
-	return open_pdus(r, err) && open_sinks(r, err) && open_judge(r, err);
+	return choose_epoch(r, err) && open_pdus(r, err) && open_sinks(r, err) &&
+	       open_judge(r, err);
 }
 
 /* --- one capture ------------------------------------------------------------------------- */
@@ -234,6 +237,8 @@ void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes
 	p.caplen = caplen;
 	p.wirelen = wirelen;
 	p.bytes = bytes;
+	if (r->tell->eve.started_ns == 0)
+		r->tell->eve.started_ns = ts_ns;
 	if (ts_ns > r->last_ns)
 		r->last_ns = ts_ns;
 	if (packet_decode(&p, &r->packets))
@@ -355,6 +360,7 @@ enum status run_close(struct run *r, enum status status)
 			rules_report(r->rules.run, stdout);
 	}
 	judge_free(r->judge);
+	capture_close(r->capture);
 	rules_in_use_free(&r->rules);
 	free(r->tell);
 	return status;

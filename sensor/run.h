@@ -58,7 +58,12 @@ void run_canary(struct run *r, int64_t now_ns);
 /* Summary, report, drain. Returns the exit status: @status, or what went wrong at the end. */
 enum status run_close(struct run *r, enum status status);
 
+/* Where the spool and the epoch are; NULL in replay: a temporary folder. */
+const char *run_spool(const struct run *r);
+
 enum status replay(struct run *r);
+/* Opens the interfaces, then gives up every privilege; before any thread starts. */
+bool live_open(struct run *r, struct err *err);
 enum status live(struct run *r);
 
 #endif

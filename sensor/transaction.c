@@ -62,8 +62,8 @@ static struct kept keep(const struct pdu *pdu)
 	return kept;
 }
 
-struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu, unsigned max,
-	struct tx *dropped, bool *full)
+struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu,
+	unsigned max, struct tx *dropped, bool *full)
 {
 	*full = false;
 	if (f->tx != NULL && f->tx->count >= max) {
@@ -133,7 +133,8 @@ struct verdict verdict_of_reply(const struct tx *tx, struct stamp at, const stru
 	return v;
 }
 
-struct verdict verdict_of_silence(const struct flow *f, unsigned from, uint64_t blind_before, bool ended)
+struct verdict verdict_of_silence(
+	const struct flow *f, unsigned from, uint64_t blind_before, bool ended)
 {
 	struct verdict v = { .outcome = VERDICT_UNANSWERED, .latency_ns = -1 };
 	if (f->packets[!from] == 0) {

@@ -11,9 +11,9 @@ struct tx {
 	uint64_t key, loose;
 	struct kept kept;
 	struct stamp at;
-	uint64_t blind; /* bytes of the reply's direction lost before the request */
-	uint32_t id;	/* unique in its flow */
-	uint8_t from;	/* index in flow->end[] */
+	uint64_t blind;    /* bytes of the reply's direction lost before the request */
+	uint32_t id;       /* unique in its flow */
+	uint8_t from;      /* index in flow->end[] */
 	struct wait *wait; /* or NULL */
 };
 
@@ -24,11 +24,12 @@ struct tx_table {
 	struct tx tx[];
 };
 
-/* Files a request; NULL if there is no memory. Past @max the oldest without a waiting alert, else the
- * oldest, gives way: it is copied to *dropped and true is set in *full. */
-struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu, unsigned max,
-	struct tx *dropped, bool *full);
-/* The request that a reply sent by end @from answers: oldest with its key, else with its loose key, else NULL. */
+/* Files a request; NULL if there is no memory. Past @max the oldest without a waiting alert, else
+ * the oldest, gives way: it is copied to *dropped and true is set in *full. */
+struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu,
+	unsigned max, struct tx *dropped, bool *full);
+/* The request that a reply sent by end @from answers: oldest with its key, else with its loose key,
+ * else NULL. */
 struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply);
 struct tx *tx_by_id(struct flow *f, uint32_t id);
 void tx_close(struct flow *f, struct tx *tx);
@@ -36,7 +37,9 @@ void tx_table_free(struct flow *f);
 
 /* The verdict a reply gives. */
 struct verdict verdict_of_reply(const struct tx *tx, struct stamp at, const struct pdu *reply);
-/* The verdict when no reply came in time; @ended: the capture or flow ended before the time was over. */
-struct verdict verdict_of_silence(const struct flow *f, unsigned from, uint64_t blind_before, bool ended);
+/* The verdict when no reply came in time; @ended: the capture or flow ended before the time was
+ * over. */
+struct verdict verdict_of_silence(
+	const struct flow *f, unsigned from, uint64_t blind_before, bool ended);
 
 #endif

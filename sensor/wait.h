@@ -15,8 +15,8 @@ struct waiting_hit {
 
 struct wait {
 	struct wait *next, *prev; /* of the same queue, by deadline */
-	unsigned queue;		  /* dissector index */
-	int64_t deadline_ns;	  /* packet time */
+	unsigned queue;           /* dissector index */
+	int64_t deadline_ns;      /* packet time */
 	struct flow *flow;
 	uint32_t tx_id;
 	uint64_t blind; /* lost bytes of the reply's direction before the request */
