@@ -148,10 +148,22 @@ static bool open_tell(struct run *r, struct err *err)
 		.criticality = c->site.criticality,
 		.started_ns = r->live ? wall_ns() : 0,
 	};
-	if (c->epoch == UINT64_MAX)
-		return epoch_choose(
-			r->live ? c->spool_dir : NULL, r->live, &r->tell->eve.epoch, err);
 	return true;
+}
+
+const char *run_spool(const struct run *r)
+{
+	if (r->config->spool_dir != NULL || !r->live)
+		return r->config->spool_dir;
+	return "/var/lib/bongsu/spool";
+}
+
+/* Live: after privileges are gone, so that the file belongs to who writes the spool. */
+static bool choose_epoch(struct run *r, struct err *err)
+{
+	if (r->config->epoch != UINT64_MAX)
+		return true;
+	return epoch_choose(run_spool(r), r->live, &r->tell->eve.epoch, err);
 }
 
 bool run_open(struct run *r, const struct options *o, struct config *c, enum status *status,
