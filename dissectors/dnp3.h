@@ -25,6 +25,7 @@ enum dnp3_field {
 	DNP3_VARIATION,
 	DNP3_OBJECT,
 	DNP3_SELECT_MATCHED,
+	DNP3_SESSION_START,
 	DNP3_FILE_NAME,
 	DNP3_FILE_MODE,
 	DNP3_FILE_TYPE,
@@ -66,6 +67,8 @@ enum dnp3_item_field {
 	DNP3_ITEM_DELAY,
 	DNP3_ITEM_CONTROL_CODE,
 	DNP3_ITEM_OPERATION,
+	DNP3_ITEM_QUEUE,
+	DNP3_ITEM_CLEAR,
 	DNP3_ITEM_TRIP_CLOSE,
 	DNP3_ITEM_REPEAT,
 	DNP3_ITEM_ON_TIME,
@@ -194,6 +197,7 @@ enum {
 	DNP3_JOINS = 8,            /* link address pairs joined at once on one flow */
 	DNP3_SELECTS = 8,          /* of them with a SELECT outstanding */
 	DNP3_USER_DATA = 250,
+	DNP3_PAIRS = 256, /* bits that remember which address pairs have talked */
 };
 
 /* Segments of one link address pair in one direction. */
@@ -220,6 +224,7 @@ struct dnp3_state {
 	uint8_t user_data[DNP3_USER_DATA];
 	struct dnp3_join joins[DNP3_JOINS];
 	struct dnp3_select selects[DNP3_SELECTS];
+	uint64_t begun[DNP3_PAIRS / 64]; /* by hash: pairs whose master has asked something */
 };
 
 /* The application layer: one whole fragment. SOURCE and DESTINATION are set. Its bytes stay

@@ -14,6 +14,7 @@ enum {
 	FC_CONFIRM = 0,
 	FC_SELECT = 3,
 	FC_OPERATE = 4,
+	FC_DISABLE_UNSOLICITED = 21,
 	FC_LAST_REQUEST = 33,
 	FC_AUTHENTICATION = 32,
 	FC_RESPONSE = 129,
@@ -94,6 +95,22 @@ static void track_select(struct reader objects, struct dnp3_state *state, struct
 	bool matched = s != NULL && sequence == ((s->sequence + 1) & CONTROL_SEQ) &&
 		       s->hash == hash_of(&objects);
 	pdu_uint(out, DNP3_SELECT_MATCHED, matched);
+}
+
+/* ---- the start of a session ---- */
+
+/* A master that (re)connects switches unsolicited reporting off before anything else, until it has
+ * read what there is; later that is no routine. Pairs that share a bit are taken for one. */
+static void track_start(struct dnp3_state *state, struct pdu *out)
+{
+	uint32_t pair =
+		(uint32_t)(out->value[DNP3_SOURCE].u << 16 | out->value[DNP3_DESTINATION].u);
+	uint32_t bit = pair * UINT32_C(2654435761) >> 24;
+	uint64_t mask = UINT64_C(1) << bit % 64;
+	bool begun = state->begun[bit / 64] & mask;
+	if (out->code == FC_DISABLE_UNSOLICITED)
+		pdu_uint(out, DNP3_SESSION_START, !begun);
+	state->begun[bit / 64] |= mask;
 }
 
 /* ---- objects ---- */
@@ -259,6 +276,8 @@ void dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)
 		return;
 	}
 	pair_request(out);
+	if (out->tx != TX_NONE)
+		track_start(state, out);
 	if ((function == FC_SELECT || function == FC_OPERATE) && out->malformed == NULL)
 		track_select(r, state, out);
 }

@@ -247,6 +247,8 @@ static void put_control(struct item *out, uint8_t code)
 {
 	item_uint(out, DNP3_ITEM_CONTROL_CODE, code);
 	item_uint(out, DNP3_ITEM_OPERATION, code & 15);
+	item_uint(out, DNP3_ITEM_QUEUE, code >> 4 & 1);
+	item_uint(out, DNP3_ITEM_CLEAR, code >> 5 & 1);
 	item_uint(out, DNP3_ITEM_TRIP_CLOSE, code >> 6);
 }
 

@@ -401,9 +401,11 @@ static void control_codes_are_split(void **state)
 	struct item it;
 	struct rig r;
 	rig_init(&r);
-	rig_fragment(&r, "c005 0c 01 17 01 05 81 01 64000000 00000000 00");
+	rig_fragment(&r, "c005 0c 01 17 01 05 a1 01 64000000 00000000 00");
 	assert_true(items_next(&r.pdu.items, &it));
-	assert_int_equal(it.value[DNP3_ITEM_CONTROL_CODE].u, 0x81);
+	assert_int_equal(it.value[DNP3_ITEM_CONTROL_CODE].u, 0xa1);
+	assert_int_equal(it.value[DNP3_ITEM_QUEUE].u, 0);
+	assert_int_equal(it.value[DNP3_ITEM_CLEAR].u, 1);
 	assert_int_equal(it.value[DNP3_ITEM_OPERATION].u, 1);
 	assert_int_equal(it.value[DNP3_ITEM_TRIP_CLOSE].u, 2);
 	assert_string_equal(
@@ -668,6 +670,28 @@ static void selects_are_kept_apart_by_outstation(void **state)
 	rig_fini(&r);
 }
 
+static uint64_t starts(struct rig *r, unsigned outstation, const char *hex)
+{
+	struct frames f = { .len = 0 };
+	add_segment(&f, 0xc4, outstation, 1, 0xc0, hex);
+	rig_all(r, &f);
+	return pdu_has(&r->pdu, DNP3_SESSION_START) ? field(r, DNP3_SESSION_START) : 2;
+}
+
+static void switching_unsolicited_off_is_routine_only_at_the_start(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r);
+	assert_int_equal(starts(&r, 10, "d0 00"), 2); /* a confirm is no request */
+	assert_int_equal(starts(&r, 10, "c0 15 3c 02 06"), 1);
+	assert_int_equal(starts(&r, 10, "c1 15 3c 02 06"), 0);
+	assert_int_equal(starts(&r, 11, "c0 01 3c 01 06"), 2);
+	assert_int_equal(starts(&r, 11, "c1 15 3c 02 06"), 0);
+	assert_int_equal(starts(&r, 12, "c1 15 3c 02 06"), 1);
+	rig_fini(&r);
+}
+
 /* A select whose frame was damaged never reached the device. */
 static void a_damaged_select_does_not_count(void **state)
 {
@@ -732,6 +756,7 @@ int main(void)
 		cmocka_unit_test(refusals_are_named),
 		cmocka_unit_test(operate_needs_its_select),
 		cmocka_unit_test(selects_are_kept_apart_by_outstation),
+		cmocka_unit_test(switching_unsolicited_off_is_routine_only_at_the_start),
 		cmocka_unit_test(a_damaged_select_does_not_count),
 		cmocka_unit_test(every_listed_object_has_a_layout),
 	};
