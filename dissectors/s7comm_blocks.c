@@ -141,6 +141,8 @@ static void start_upload_reply(struct s7 *m)
 		pdu_uint(m->out, S7_LOAD_LENGTH, bytes);
 	for (unsigned i = 0; m->state != NULL && i < S7_UPLOADS; i++) {
 		struct s7_upload *up = &m->state->upload[i];
+		if (up->id == id)
+			up->used = false; /* ended: devices use their numbers again */
 		if (!up->used || up->id != 0 || up->reference != m->reference)
 			continue;
 		up->id = id;
