@@ -276,7 +276,7 @@ static enum probe modbus_probe(struct reader in, uint8_t l4, struct probe_hint *
 enum candidate { NOT_A_START, CUT_HEADER, CUT_MESSAGE, WHOLE_MESSAGE };
 
 /* Does an MBAP message start here? A whole one fits its layout and is followed by nothing that
- * contradicts it. */
+ * contradicts it; a function without a name needs the end of the bytes or a header behind it. */
 static enum candidate candidate(const uint8_t *bytes, size_t n, enum dir dir)
 {
 	if (!header_prefix(bytes, n))
@@ -284,14 +284,16 @@ static enum candidate candidate(const uint8_t *bytes, size_t n, enum dir dir)
 	if (n <= MBAP_FUNCTION_AT)
 		return CUT_HEADER;
 	uint8_t code = bytes[MBAP_FUNCTION_AT];
-	if (function_of(code)->name == NULL || (code >= MODBUS_CODES && dir == DIR_TO_SERVER))
+	bool named = function_of(code)->name != NULL;
+	if (code >= MODBUS_CODES && dir == DIR_TO_SERVER)
 		return NOT_A_START;
 	size_t total = MBAP_BYTES + (size_t)(bytes[4] << 8 | bytes[5]);
 	if (total > n)
-		return CUT_MESSAGE;
-	if (!fits(bytes + MBAP_FUNCTION_AT, total - MBAP_FUNCTION_AT, pdu_dir(dir)))
+		return named ? CUT_MESSAGE : NOT_A_START;
+	if (!fits(bytes + MBAP_FUNCTION_AT, total - MBAP_FUNCTION_AT, pdu_dir(dir)) ||
+		!header_prefix(bytes + total, n - total))
 		return NOT_A_START;
-	return header_prefix(bytes + total, n - total) ? WHOLE_MESSAGE : NOT_A_START;
+	return named || total == n || n - total >= MBAP_BYTES ? WHOLE_MESSAGE : NOT_A_START;
 }
 
 static size_t resync_rtu(const uint8_t *bytes, size_t n, enum dir dir)

@@ -295,7 +295,7 @@ static void parse_file_data(struct reader *r, const struct modbus_function *fn, 
 		pdu_damaged(out, "byte count outside the range of the function");
 	struct reader groups = take_counted(r, bytes, out);
 	modbus_items(out, MODBUS_FILE_DATA, groups);
-	while (groups.left > 0) {
+	while (groups.left > 0 && !groups.overrun) {
 		uint8_t length = rd_u8(&groups);
 		uint8_t type = rd_peek(&groups, 0);
 		rd_skip(&groups, length);

@@ -159,6 +159,8 @@ void modbus_umas_request(struct reader *r, struct pdu *out)
 	uint8_t function = modbus_take8(r, out, MODBUS_UMAS_FUNCTION);
 	if (r->overrun)
 		return;
+	if (function == MODBUS_UMAS_OK || function == MODBUS_UMAS_FAILED)
+		pdu_damaged(out, "UMAS reply sent by the client");
 	details(function, *r, out);
 	take_data(r, out);
 }
