@@ -11,12 +11,13 @@ OPT     ?= -O2 -g -D_FORTIFY_SOURCE=2
 ASAN     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 ALL      = -std=c17 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(OPT) $(CFLAGS)
 DEFINES  = -DBONGSU_VERSION='"$(VERSION)"' -DBONGSU_RULES='"$(PREFIX)/share/bongsu/rules"'
-LINK     = $(CC) $(ALL) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@
+SAY      = $(if $V,,@echo "  $1 $@" &&)
+LINK     = $(call SAY,LD) $(CC) $(ALL) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@
 
-# A binary gets of these what it uses (--as-needed; common/ is an archive).
+# A program gets of these, and of our own archives, what it uses.
 LIBS     = $(shell pkg-config --libs libpcap yaml-0.1 hiredis jansson libpcre2-8 gnutls libcap-ng libseccomp) -lm -pthread
 objs     = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
-LIBRARY  = $(call objs,dissectors) $(filter-out $B/sensor/main.o,$(call objs,sensor)) $B/common.a
+LIBRARY  = $B/sensor.a $B/dissectors.a $B/common.a
 UNITS    = $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 HELPERS  = $(patsubst tests/%.c,$B/%,$(wildcard tests/bench/*.c tests/redis/*.c tests/live/*.c tests/eve/*.c))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -27,11 +28,14 @@ $B/bongsu-sensor: $B/sensor/main.o $(LIBRARY)
 	$(LINK) $^ $(LIBS)
 $B/bongsu-tail: $(call objs,console) $B/common.a
 	$(LINK) $^ $(LIBS)
+$B/sensor.a: $(filter-out $B/sensor/main.o,$(call objs,sensor))
+$B/dissectors.a: $(call objs,dissectors)
 $B/common.a: $(call objs,common)
-	rm -f $@ && ar rcs $@ $^
+%.a:
+	$(call SAY,AR) rm -f $@ && ar rcs $@ $^
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL) $(DEFINES) -MMD -MP -c -o $@ $<
+	$(call SAY,CC) $(CC) $(ALL) $(DEFINES) -MMD -MP -c -o $@ $<
 $(UNITS): $B/unit/%: $B/tests/unit/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(LINK) $^ $(LIBS) -lcmocka
