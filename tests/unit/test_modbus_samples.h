@@ -4,6 +4,9 @@
 #define TESTS_UNIT_TEST_MODBUS_SAMPLES_H
 
 #include "dissectors/modbus.h"
+#include "tests/unit/wire.h"
+
+enum { TRANSACTION = 0x1234, UNIT = 17 };
 
 /* A PDU and what it must be read as. The four fields that every message has are left out of the
  * text and checked apart. */
@@ -182,5 +185,21 @@ static const struct sample samples[] = {
 	{ REQ, "5a 01", "umas_session=1", "", "message ends before its fields do", NULL },
 };
 // clang-format on
+
+/* The sample behind an MBAP header. */
+static inline struct wire mbap(const char *pdu_hex)
+{
+	struct wire pdu = wire_hex(pdu_hex);
+	uint8_t adu[4096] = { TRANSACTION >> 8, TRANSACTION & 0xff };
+	if (pdu.len + 7 > sizeof adu)
+		abort();
+	adu[4] = (uint8_t)((pdu.len + 1) >> 8);
+	adu[5] = (uint8_t)(pdu.len + 1);
+	adu[6] = UNIT;
+	memcpy(adu + 7, pdu.bytes, pdu.len);
+	struct wire w = wire_copy(adu, pdu.len + 7);
+	free(pdu.bytes);
+	return w;
+}
 
 #endif
