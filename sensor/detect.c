@@ -154,6 +154,11 @@ static void held_dismiss(struct transport *t, struct stream *st)
 	st->half[0].lost = st->half[1].lost = true;
 }
 
+void detect_lost(struct transport *t, struct stream *st)
+{
+	held_dismiss(t, st);
+}
+
 static bool hold(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
 {
 	if (st->held_bytes + in->len > HELD_MAX)

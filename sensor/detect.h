@@ -14,6 +14,8 @@ bool detect_datagram(
 /* A payload of a flow that is not ours: now and then it is looked at again.
  * True if the flow is undecided or ours from here on. */
 bool detect_again(struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in);
+/* Bytes of an undecided flow are lost: what was held back cannot be joined to what follows. */
+void detect_lost(struct transport *t, struct stream *st);
 /* Frees what is held back. */
 void detect_forget(struct transport *t, struct stream *st);
 

@@ -1,5 +1,7 @@
 /* read.c - from bytes in order to messages: joins what is cut, finds the way back after damage. */
 #include "sensor/stream.h"
+#include "sensor/detect.h"
+#include "sensor/late.h"
 
 #include <string.h>
 
@@ -8,17 +10,22 @@ enum {
 	STUCK_MAX = 65536, /* messages in a row that take no byte: more than any state holds */
 };
 
-static void emit(struct reading *r, uint32_t seq)
+/* A message from sequence number @seq to @end. */
+static void emit(struct reading *r, uint32_t seq, uint32_t end)
 {
 	struct transport *t = r->t;
 	struct pdu *pdu = &t->pdu;
 	struct flow_slot *s = r->slot;
 	if (pdu->dissector == NULL)
 		return;
+	if (r->windowed && (seq_after(end, r->first) <= 0 || seq_after(seq, r->last) > 0))
+		return;
 	pdu->flags |= r->flags;
 	if (r->half != NULL) {
-		if (r->half->blind)
+		if (r->half->blind) {
 			pdu->flags |= PDU_RESYNCED;
+			late_found(r->half, seq);
+		}
 		r->half->blind = false;
 		r->half->starts[r->half->starts_at++ % PDU_STARTS] = seq;
 		if (r->half->starts_len < PDU_STARTS)
@@ -47,6 +54,8 @@ static void skip(struct reading *r, struct reader *in, size_t n)
 		n = in->left;
 	r->t->counters->resync_bytes += n;
 	r->half->astray += (uint32_t)n;
+	if (r->half->blind)
+		late_passed(r->t, r->half, in->at, n);
 	rd_skip(in, n);
 }
 
@@ -55,12 +64,12 @@ static void go_astray(struct reading *r, struct reader *in, uint32_t seq)
 {
 	const struct dissector *d = r->slot->flow.dissector;
 	if (r->half == NULL) {
-		emit(r, seq);
+		emit(r, seq, seq + (uint32_t)in->left);
 		r->stopped = true;
 		return;
 	}
 	if (!r->half->lost)
-		emit(r, seq);
+		emit(r, seq, seq + (uint32_t)in->left);
 	r->half->lost = true;
 	size_t n = in->left;
 	if (d->resync != NULL)
@@ -85,6 +94,10 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 	while (in.left > 0 || more) {
 		size_t before = in.left;
 		uint32_t at = seq + (uint32_t)(n - before);
+		if (r->windowed && seq_after(at, r->last) > 0) {
+			r->stopped = true;
+			break;
+		}
 		pdu_init(pdu);
 		d.need = 0;
 		enum outcome outcome = dissector->dissect(&in, &d, pdu);
@@ -106,8 +119,8 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 			r->half->lost = false;
 			r->half->astray = 0;
 		}
-		bool final = pdu->final;
-		emit(r, at);
+		bool final = pdu->final && !r->windowed;
+		emit(r, at, seq + (uint32_t)(n - in.left));
 		if (final) {
 			r->slot->mode = FLOW_ENCRYPTED;
 			r->t->counters->encrypted += in.left;
@@ -227,6 +240,8 @@ void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t
 {
 	struct half *h = &st->half[from];
 	struct flow *f = &st->slot->flow;
+	t->counters->resync_bytes += h->part.len;
+	late_hole(t, h, n);
 	drop_part(h, t);
 	h->next += n;
 	h->ring_len = 0;
@@ -235,15 +250,17 @@ void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t
 	f->blind_bytes[from] += n;
 	t->counters->gaps++;
 	t->counters->gap_bytes += n;
-	if (st->slot->mode != FLOW_OURS)
-		return;
-	if (f->dissector->lost != NULL) {
-		struct dissect d = {
-			.dir = flow_dir(f, from), .l4 = f->l4, .state = f->state, .pool = &t->pool
-		};
+	if (st->slot->mode == FLOW_OURS && f->dissector->lost != NULL) {
+		struct dissect d = { .dir = flow_dir(f, from),
+			.l4 = f->l4,
+			.state = f->state,
+			.pool = &t->pool };
 		f->dissector->lost(&d);
+	} else if (st->slot->mode == FLOW_UNDECIDED) {
+		detect_lost(t, st);
 	}
-	transport_tell(t, ANOMALY_BLIND, st->slot, from, at, n, NULL);
+	if (st->slot->mode == FLOW_OURS || (st->slot->hinted && st->slot->misses == 0))
+		transport_tell(t, ANOMALY_BLIND, st->slot, from, at, n, NULL);
 }
 
 /* A datagram ends inside a message. */
@@ -254,7 +271,7 @@ static void datagram_short(struct reading *r)
 		pdu->dissector = r->slot->flow.dissector;
 	pdu->malformed = "datagram ends inside a message";
 	pdu->more = pdu->final = false;
-	emit(r, 0);
+	emit(r, 0, 0);
 }
 
 void datagram_read(

@@ -2,31 +2,17 @@
  */
 #include "sensor/stream.h"
 
-#include <string.h>
-
 #include "sensor/detect.h"
+#include "sensor/late.h"
 #include "sensor/overlap.h"
+#include "sensor/segment.h"
 
 enum {
-	FAR = 8 << 20,      /* bytes: beyond this it is another stream, or a forgery */
 	WAITING_MAX = 1024, /* segments of a direction that may wait */
+	RIVALS_MAX = 4,     /* segments that contradict one; more are not looked at */
 	PROOF_SHARE = 10,   /* acknowledged holes wait gap_ms / this: only the mirror can be late */
-	ABSENT_MAX = 2,     /* holds in vain before a direction counts as not captured */
+	ABSENT_MAX = 2,	      /* holes in vain before a direction counts as not captured */
 };
-
-struct segment {
-	struct segment *next;
-	struct stamp at;
-	uint32_t seq, len, ack;
-	uint32_t cut; /* bytes after it that the capture did not keep */
-	bool has_ack;
-	uint8_t bytes[];
-};
-
-static int32_t after(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b);
-}
 
 struct stream *stream_of(struct transport *t, struct flow_slot *s, struct stamp at)
 {
@@ -44,12 +30,6 @@ struct stream *stream_of(struct transport *t, struct flow_slot *s, struct stamp 
 	}
 	s->flow.stream = st;
 	return st;
-}
-
-static void segment_free(struct transport *t, struct segment *seg)
-{
-	if (seg != NULL)
-		pool_give(&t->pool, seg, sizeof *seg + seg->len);
 }
 
 static void wait_stop(struct transport *t, struct stream *st)
@@ -83,14 +63,12 @@ void stream_free(struct transport *t, struct flow_slot *s)
 	detect_forget(t, st);
 	for (unsigned i = 0; i < 2; i++) {
 		struct half *h = &st->half[i];
-		while (h->first != NULL) {
-			struct segment *seg = h->first;
-			h->first = seg->next;
-			segment_free(t, seg);
-		}
+		while (h->first != NULL)
+			segment_free(t, segment_pop(h));
 		segment_free(t, h->far);
 		joiner_free(&h->part, &t->pool);
 		overlap_forget(t, h);
+		late_forget(t, h);
 		pool_give(&t->pool, h->ring, h->ring != NULL ? RING : 0);
 	}
 	pool_give(&t->pool, st, sizeof *st);
@@ -110,7 +88,8 @@ static void deliver(
 		h->next = in->seq + in->len;
 		detect_stream(t, st, from, in);
 	}
-	if (cut > 0 && s->flow.stream != NULL)
+	late_forward(t, h);
+	if (cut > 0)
 		stream_lose(t, st, from, cut, in->at);
 }
 
@@ -126,12 +105,13 @@ static bool too_early(const struct stream *st, unsigned from, bool has_ack, uint
 	const struct half *o = &st->half[!from];
 	if (!has_ack || !o->started || o->absent >= ABSENT_MAX)
 		return false;
-	int32_t ahead = after(ack, o->next);
+	int32_t ahead = seq_after(ack, o->next);
 	return ahead > 1 && ahead < FAR;
 }
 
 /* Takes what is old off @in; what remains starts at h->next. False if nothing remains. */
-static bool trim(struct transport *t, struct stream *st, unsigned from, struct piece *in, bool copy)
+static bool trim(struct transport *t, struct stream *st, unsigned from, struct piece *in,
+	bool compare, bool copy)
 {
 	struct half *h = &st->half[from];
 	uint32_t old = h->next - in->seq;
@@ -140,7 +120,7 @@ static bool trim(struct transport *t, struct stream *st, unsigned from, struct p
 	struct piece past = *in;
 	if (past.len > old)
 		past.len = old;
-	bool same = overlap_check(t, st, from, &past, in);
+	bool same = !compare || overlap_check(t, st, from, &past);
 	if (copy && same)
 		t->counters->duplicates++;
 	else if (past.len == in->len)
@@ -153,30 +133,44 @@ static bool trim(struct transport *t, struct stream *st, unsigned from, struct p
 	return true;
 }
 
+/* Delivers the first that waits, and compares it with those that begin inside it. */
+static void deliver_first(struct transport *t, struct stream *st, unsigned from)
+{
+	struct half *h = &st->half[from];
+	struct segment *seg = segment_pop(h);
+	struct piece in = segment_piece(seg);
+	struct reread *other = NULL;
+	unsigned rivals = 0;
+	if (trim(t, st, from, &in, !seg->compared, false)) {
+		struct segment *s = st->slot->mode == FLOW_OURS ? h->first : NULL;
+		for (; s != NULL && seq_after(s->seq, in.seq + in.len) < 0; s = s->next) {
+			struct piece rival = segment_piece(s);
+			if (s->compared || seq_after(s->seq, in.seq) < 0 || rivals >= RIVALS_MAX)
+				continue;
+			s->compared = overlap_rival(
+				t, st, from, &in, &rival, other == NULL ? &other : NULL);
+			rivals += s->compared;
+		}
+		deliver(t, st, from, &in, seg->cut);
+		overlap_start(t, st, from, other);
+	}
+	segment_free(t, seg);
+}
+
 /* Delivers all that may be delivered now, both directions in the order they were said. */
 static void settle(struct transport *t, struct stream *st, bool all)
 {
-	struct flow_slot *s = st->slot;
 	for (bool moved = true; moved;) {
 		moved = false;
-		for (unsigned i = 0; i < 2 && s->flow.stream != NULL; i++) {
-			struct half *h = &st->half[i];
-			struct segment *seg = h->first;
-			if (seg == NULL || after(seg->seq, h->next) > 0)
+		for (unsigned i = 0; i < 2; i++) {
+			const struct segment *seg = st->half[i].first;
+			if (seg == NULL || seq_after(seg->seq, st->half[i].next) > 0)
 				continue;
 			if (!all && too_early(st, i, seg->has_ack, seg->ack))
 				continue;
-			h->first = seg->next;
-			if (h->first == NULL)
-				h->last = NULL;
-			h->waiting--;
-			h->waiting_bytes -= seg->len;
+			deliver_first(t, st, i);
 			moved = true;
-			struct piece in = { seg->bytes, seg->len, seg->seq, seg->at };
-			if (trim(t, st, i, &in, false))
-				deliver(t, st, i, &in, seg->cut);
-			segment_free(t, seg);
-			if (settled(s))
+			if (settled(st->slot))
 				return;
 		}
 	}
@@ -185,7 +179,7 @@ static void settle(struct transport *t, struct stream *st, bool all)
 /* Do bytes of this direction lack, that the other end is known to have? */
 static bool proven(const struct half *h)
 {
-	return after(h->seen_ack, h->next) > 0;
+	return seq_after(h->seen_ack, h->next) > 0;
 }
 
 /* When must what waits first be given up? */
@@ -193,7 +187,7 @@ static bool due(const struct transport *t, const struct stream *st, unsigned fro
 {
 	const struct half *h = &st->half[from];
 	int64_t wait = (int64_t)t->o.gap_ms * 1000000;
-	bool hole = after(h->first->seq, h->next) > 0;
+	bool hole = seq_after(h->first->seq, h->next) > 0;
 	if (!hole || proven(h))
 		wait /= PROOF_SHARE;
 	int64_t since = ns_between(h->first->at.ts_ns, now_ns);
@@ -205,36 +199,36 @@ static void give_up(struct transport *t, struct stream *st, unsigned from)
 {
 	struct half *h = &st->half[from], *o = &st->half[!from];
 	struct segment *seg = h->first;
-	int32_t hole = after(seg->seq, h->next);
+	int32_t hole = seq_after(seg->seq, h->next);
 	if (hole > 0) {
 		stream_lose(t, st, from, (uint32_t)hole, seg->at);
 	} else if (o->first == NULL) {
 		seg->has_ack = false;
 		o->absent++;
-	} else if (after(o->first->seq, o->next) > 0) {
+	} else if (seq_after(o->first->seq, o->next) > 0) {
 		stream_lose(t, st, !from, o->first->seq - o->next, o->first->at);
 	} else {
 		seg->has_ack = false;
 	}
 }
 
-static void keep_waiting(struct transport *t, struct stream *st)
+static void keep_waiting(struct transport *t, struct stream *st, int64_t now_ns)
 {
-	wait_stop(t, st);
-	const struct segment *a = st->half[0].first, *b = st->half[1].first;
-	if (a == NULL)
-		a = b;
-	if (a == NULL)
-		return;
-	if (b != NULL && ns_between(a->at.ts_ns, b->at.ts_ns) < 0)
-		a = b;
-	wait_start(t, st, a->at.ts_ns);
+	if (st->half[0].first == NULL && st->half[1].first == NULL)
+		wait_stop(t, st);
+	else
+		wait_start(t, st, now_ns);
 }
 
-static void drop_if_settled(struct transport *t, struct flow_slot *s)
+/* Nothing more is read of this flow. */
+static void stream_drop(struct transport *t, struct flow_slot *s)
 {
-	if (settled(s))
-		stream_free(t, s);
+	struct stream *st = s->flow.stream;
+	uint64_t *counter = &t->counters->other_protocol;
+	if (s->mode == FLOW_ENCRYPTED)
+		counter = &t->counters->encrypted;
+	*counter += st->half[0].waiting_bytes + st->half[1].waiting_bytes;
+	stream_free(t, s);
 }
 
 void stream_expire(struct transport *t, int64_t now_ns)
@@ -254,11 +248,10 @@ void stream_expire(struct transport *t, int64_t now_ns)
 				settle(t, st, false);
 			}
 		if (settled(s)) {
-			stream_free(t, s);
+			stream_drop(t, s);
 		} else {
-			keep_waiting(t, st);
-			if (st->waits)
-				st->wait_ns = now_ns;
+			wait_stop(t, st);
+			keep_waiting(t, st, now_ns);
 		}
 		if (ends)
 			return;
@@ -277,52 +270,19 @@ void stream_flush(struct transport *t, struct stream *st)
 	}
 }
 
-/* Is @in within one that waits, with the same bytes? */
-static bool known(const struct segment *seg, const struct piece *in)
-{
-	int32_t offset = after(in->seq, seg->seq);
-	if (offset < 0 || (uint32_t)offset > seg->len || in->len > seg->len - (uint32_t)offset)
-		return false;
-	return memcmp(seg->bytes + offset, in->bytes, in->len) == 0;
-}
-
-/* Keeps a copy of @in in its place. False if it waits there already. */
-static bool enqueue(struct transport *t, struct stream *st, unsigned from, const struct piece *in,
+/* Keeps a copy of @in until its time has come. */
+static void enqueue(struct transport *t, struct stream *st, unsigned from, const struct piece *in,
 	const struct packet *p)
 {
-	struct half *h = &st->half[from];
-	struct segment *before = NULL;
-	if (h->last != NULL && after(in->seq, h->last->seq) > 0)
-		before = h->last;
-	for (struct segment *s = before == NULL ? h->first : NULL; s != NULL; s = s->next) {
-		if (after(s->seq, in->seq) > 0)
-			break;
-		if (known(s, in))
-			return false;
-		before = s;
-	}
-	if (before != NULL && known(before, in))
-		return false;
-	struct segment *seg = pool_take(&t->pool, sizeof *seg + in->len);
-	if (seg == NULL) {
-		transport_pool_full(t, st->slot, from, in->at);
-		return true;
-	}
-	seg->at = in->at;
-	seg->seq = in->seq;
-	seg->len = in->len;
+	struct segment *seg = segment_new(t, st, from, in);
+	if (seg == NULL)
+		return;
 	seg->ack = p->ack;
 	seg->has_ack = (p->tcp_flags & TCP_ACK) != 0;
-	seg->cut = p->payload_wire_len - p->payload_len;
-	memcpy(seg->bytes, in->bytes, in->len);
-	seg->next = before != NULL ? before->next : h->first;
-	*(before != NULL ? &before->next : &h->first) = seg;
-	if (seg->next == NULL)
-		h->last = seg;
-	h->waiting++;
-	h->waiting_bytes += in->len;
+	if (in->bytes + in->len == p->payload + p->payload_len)
+		seg->cut = p->payload_wire_len - p->payload_len;
+	segment_queue(&st->half[from], seg);
 	wait_start(t, st, in->at.ts_ns);
-	return true;
 }
 
 /* More waits than may: the oldest hole is given up. */
@@ -336,6 +296,47 @@ static void bound(struct transport *t, struct stream *st, unsigned from)
 	}
 }
 
+/* Bytes that fill a hole given up before: read now; what follows them takes its own way. */
+static bool fill_hole(struct transport *t, struct stream *st, unsigned from, struct piece *in,
+	const struct packet *p)
+{
+	struct piece late = *in;
+	if (!late_back(t, st, from, &late))
+		return false;
+	if (late.len == in->len)
+		return true;
+	enqueue(t, st, from, &late, p);
+	in->bytes += late.len;
+	in->len -= late.len;
+	in->seq += late.len;
+	return true;
+}
+
+/* Everything that is not simply next; false if @in was a copy. */
+static bool out_of_line(struct transport *t, struct stream *st, unsigned from, struct piece *in,
+	const struct packet *p, bool copy)
+{
+	struct half *h = &st->half[from];
+	int32_t ahead = seq_after(in->seq, h->next);
+	if (ahead > FAR || ahead < -FAR) {
+		if (!late_jump(t, st, from, in))
+			return true;
+	} else if (ahead < 0 && !fill_hole(t, st, from, in, p) &&
+		   seq_after(in->seq + in->len, h->next) <= 0) {
+		trim(t, st, from, in, true, copy);
+		return !copy;
+	}
+	if (segment_waits(h, in)) {
+		*(copy ? &t->counters->duplicates : &t->counters->retransmits) += 1;
+		return !copy;
+	}
+	t->counters->reordered += ahead > 0;
+	enqueue(t, st, from, in, p);
+	settle(t, st, false);
+	bound(t, st, from);
+	return true;
+}
+
 bool stream_packet(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p, bool copy)
 {
@@ -345,47 +346,31 @@ bool stream_packet(
 	struct half *h = &st->half[from];
 	struct piece in = { p->payload, p->payload_len, p->seq + (p->tcp_flags & TCP_SYN ? 1 : 0),
 		p->at };
-	uint32_t cut = p->payload_wire_len - p->payload_len;
+	bool fresh = true;
 	if (!h->started) {
 		h->started = h->lost = true;
 		h->next = h->seen_ack = in.seq;
 	}
 	h->absent = 0;
-	bool has_ack = (p->tcp_flags & TCP_ACK) != 0;
-	int32_t ahead = after(in.seq, h->next);
-	if (ahead <= 0 && h->first == NULL && !too_early(st, from, has_ack, p->ack)) {
-		if (ahead < 0 && !trim(t, st, from, &in, copy))
-			return !copy;
-		deliver(t, st, from, &in, cut);
-		if (st->half[!from].first != NULL && !settled(s)) {
+	if (in.seq == h->next && h->first == NULL &&
+		!too_early(st, from, (p->tcp_flags & TCP_ACK) != 0, p->ack)) {
+		deliver(t, st, from, &in, p->payload_wire_len - p->payload_len);
+		if (st->half[!from].first != NULL && !settled(s))
 			settle(t, st, false);
-			keep_waiting(t, st);
-		}
-		drop_if_settled(t, s);
-		return true;
+	} else {
+		fresh = out_of_line(t, st, from, &in, p, copy);
 	}
-	if (after(in.seq + in.len, h->next) <= 0) {
-		trim(t, st, from, &in, copy);
-		return !copy;
-	}
-	if (!enqueue(t, st, from, &in, p)) {
-		*(copy ? &t->counters->duplicates : &t->counters->retransmits) += 1;
-		return !copy;
-	}
-	if (ahead > 0)
-		t->counters->reordered++;
-	settle(t, st, false);
-	bound(t, st, from);
-	if (!settled(s))
-		keep_waiting(t, st);
-	drop_if_settled(t, s);
-	return true;
+	if (settled(s))
+		stream_drop(t, s);
+	else if (st->waits)
+		keep_waiting(t, st, p->at.ts_ns);
+	return fresh;
 }
 
 void stream_ack(struct stream *st, unsigned from, uint32_t ack)
 {
 	struct half *o = &st->half[!from];
-	int32_t ahead = after(ack, o->seen_ack);
+	int32_t ahead = seq_after(ack, o->seen_ack);
 	if (o->started && ahead > 0 && ahead < FAR)
 		o->seen_ack = ack;
 }

@@ -23,6 +23,7 @@ struct half {
 	struct stamp part_at;         /* the latest segment in part */
 	uint8_t *ring;                /* byte of sequence number n at n % RING */
 	struct reread *reread;
+	struct hole *hole;
 	uint32_t starts[PDU_STARTS]; /* where the latest messages began, by starts_at */
 	uint16_t ring_len;           /* valid bytes before next */
 	uint8_t starts_at, starts_len;
@@ -31,6 +32,12 @@ struct half {
 	bool lost;      /* where a message starts has to be found */
 	bool blind;     /* bytes were lost and no message found since */
 };
+
+/* How far @a lies behind @b in the circle of sequence numbers; negative: before it. */
+static inline int32_t seq_after(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
 
 struct held; /* bytes that wait for a decision, detect.c */
 
@@ -83,8 +90,10 @@ struct reading {
 	void *state;
 	uint32_t flags; /* for every PDU */
 	struct stamp at;
-	size_t need;  /* out */
-	bool stopped; /* out: damage, or nothing to read from here on */
+	bool windowed;        /* another reading: only messages that hold a byte of */
+	uint32_t first, last; /* these sequence numbers are told */
+	size_t need;          /* out */
+	bool stopped;         /* out: damage, or nothing to read from here on */
 };
 size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t seq);
 
