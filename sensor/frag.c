@@ -43,8 +43,9 @@ struct frags {
 	struct frag_options o;
 	struct datagram *slab;
 	uint32_t *chain; /* heads, a power of two of them */
-	uint32_t mask, free, oldest, newest;
-	size_t bytes; /* in pages */
+	uint32_t mask, oldest, newest;
+	uint32_t free, fresh; /* given back; never used yet, from here on */
+	size_t bytes;         /* in pages */
 	bool full_told;
 	int64_t full_told_ns;
 	struct frag_second again;
@@ -72,10 +73,7 @@ struct frags *frags_new(const struct frag_options *o)
 	}
 	for (uint32_t i = 0; i < heads; i++)
 		f->chain[i] = NONE;
-	for (uint32_t i = 0; i < count; i++)
-		f->slab[i].next_in_chain = i + 1 < count ? i + 1 : NONE;
-	f->free = 0;
-	f->oldest = f->newest = NONE;
+	f->free = f->oldest = f->newest = NONE;
 	return f;
 }
 
@@ -197,11 +195,14 @@ static void restart(struct datagram *d, const struct frag *in)
 
 static uint32_t start(struct frags *f, const struct frag *in)
 {
-	if (f->free == NONE)
+	if (f->free == NONE && f->fresh == f->o.max_datagrams)
 		evict(f, in->at);
 	uint32_t i = f->free, *head = head_of(f, in->src, in->dst, in->id);
+	if (i == NONE)
+		i = f->fresh++;
+	else
+		f->free = f->slab[i].next_in_chain;
 	struct datagram *d = &f->slab[i];
-	f->free = d->next_in_chain;
 	d->src = *in->src;
 	d->dst = *in->dst;
 	d->id = in->id;
@@ -320,6 +321,7 @@ static bool keep(struct frags *f, uint32_t i, const struct frag *in)
 	if (!take_pages(f, i, d->page, in))
 		return false;
 	bool had_second = d->second != NULL;
+	uint32_t units = d->units;
 	bool differs = place(d, d->page, in, false);
 	if (differs)
 		contest(f, d, in->at);
@@ -332,6 +334,8 @@ static bool keep(struct frags *f, uint32_t i, const struct frag *in)
 			give_second(f, d);
 	}
 	d->pieces++;
+	if (!differs && units == d->units)
+		f->o.counters->duplicates++;
 	if (in->offset + in->len > d->reach)
 		d->reach = in->offset + in->len;
 	if (!in->more)

@@ -52,7 +52,7 @@ static enum next fragment(struct walk *w, struct frag *in)
 	return ip_protocol(w, whole.protocol);
 }
 
-/* Source routes: where the packet finally goes counts in TCP's and UDP's checksum. */
+/* Source routes: where the packet finally goes is its destination, in checksums too. */
 static const uint8_t *routed_to(const uint8_t *h, uint32_t header)
 {
 	for (uint32_t at = IP4_HEADER; at + 2 < header && h[at] != 0;) {
@@ -95,11 +95,12 @@ enum next ip_v4(struct walk *w)
 	}
 
 	struct packet *p = w->p;
+	const uint8_t *final = header == IP4_HEADER ? h + 16 : routed_to(h, header);
 	take_v4(&p->src, h + 12);
-	take_v4(&p->dst, h + 16);
+	take_v4(&p->dst, final);
 	p->ttl = h[8];
 	p->ip_id = be16(h + 4);
-	w->pseudo = word(h + 12) + word(header == IP4_HEADER ? h + 16 : routed_to(h, header));
+	w->pseudo = word(h + 12) + word(final);
 	walk_trim(w, total);
 	rd_skip(&w->in, header);
 
@@ -135,7 +136,7 @@ enum next ip_v6(struct walk *w)
 	return ip_protocol(w, h[6]);
 }
 
-/* Routing header with segments left: the last address is the destination checksums know. */
+/* Routing header with segments left: the last address is the destination, in checksums too. */
 static void routed(struct walk *w, const uint8_t *h, uint32_t len)
 {
 	const uint8_t *last = NULL;
@@ -145,8 +146,10 @@ static void routed(struct walk *w, const uint8_t *h, uint32_t len)
 		last = h + len - 16;
 	else if (h[2] == 4) /* RFC 8754: the list stands in reverse */
 		last = h + 8;
-	if (last != NULL)
-		w->pseudo = sum_add(0, w->p->src.bytes, 16) + sum_add(0, last, 16);
+	if (last == NULL)
+		return;
+	take_v6(&w->p->dst, last);
+	w->pseudo = sum_add(0, w->p->src.bytes, 16) + sum_add(0, last, 16);
 }
 
 /* Passes one IPv6 extension header (or AH) and says what follows it. */

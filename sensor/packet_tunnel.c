@@ -9,19 +9,38 @@ static enum next unread(struct walk *w)
 	return walk_drop(&w->o->counters->other_l4);
 }
 
+static uint16_t peek16(const struct walk *w, size_t offset)
+{
+	return (uint16_t)(rd_peek(&w->in, offset) << 8 | rd_peek(&w->in, offset + 1));
+}
+
+/* A pseudowire's control word (RFC 4385) begins with a nibble of 0, and so do most MAC addresses:
+ * it is one unless an EtherType stands where a frame without it has its own. */
+static bool control_word(const struct walk *w)
+{
+	static const uint16_t common[] = { 0x0800, 0x86dd, 0x8100, 0x88a8, 0x9100, 0x0806, 0x8847,
+		0x8864 };
+	if (rd_peek(&w->in, 0) >> 4 != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+		if (peek16(w, 12) == common[i])
+			return false;
+	}
+	return true;
+}
+
 /* Nothing in a label stack says what follows (RFC 3032, RFC 4928): the first nibble is asked. */
 static enum next below_labels(struct walk *w)
 {
-	uint8_t nibble = rd_peek(&w->in, 0) >> 4;
-	uint8_t header = rd_peek(&w->in, 0) & 15;
-	uint32_t total = (uint32_t)(rd_peek(&w->in, 2) << 8 | rd_peek(&w->in, 3));
-	if (nibble == 4 && header >= 5 && total >= header * 4u && total <= w->in.left + w->beyond)
+	uint8_t nibble = rd_peek(&w->in, 0) >> 4, words = rd_peek(&w->in, 0) & 15;
+	size_t wire = w->in.left + w->beyond;
+	uint16_t total = peek16(w, 2), payload = peek16(w, 4);
+	if (nibble == 4 && words >= 5 && total >= words * 4u && total <= wire)
 		return NEXT_IP4;
-	uint32_t payload = (uint32_t)(rd_peek(&w->in, 4) << 8 | rd_peek(&w->in, 5));
-	if (nibble == 6 && payload + 40 <= w->in.left + w->beyond)
+	if (nibble == 6 && payload + 40u <= wire)
 		return NEXT_IP6;
-	if (nibble == 0)
-		rd_skip(&w->in, 4); /* a pseudowire's control word, RFC 4385 */
+	if (control_word(w))
+		rd_skip(&w->in, 4);
 	return NEXT_ETHERNET;
 }
 
