@@ -31,7 +31,8 @@ static void append(struct half *h, const uint8_t *bytes, size_t n)
 static void drop(struct half *h, size_t n)
 {
 	struct half rest = { .dead = h->dead, .done = h->done };
-	append(&rest, h->bytes + n, h->len - n);
+	if (h->len > n)
+		append(&rest, h->bytes + n, h->len - n);
 	free(h->bytes);
 	*h = rest;
 }

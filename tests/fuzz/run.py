@@ -32,7 +32,8 @@ def fuzz(name, seconds):
     covered = re.findall(r"cov: (\d+)", text)
     count = len(os.listdir(seeds))
     if done.returncode != 0:
-        return True, "FAIL %s: status %d\n%s" % (name, done.returncode, text[-6000:])
+        return True, "FAIL %s: status %d\n%s" % (name, done.returncode, "\n".join(
+            line for line in text.splitlines() if not re.match(r"#\d+|\s*NEW_FUNC|stat::|INFO:", line))[-5000:])
     if count == 0 or runs is None or int(runs.group(1)) < count:
         return True, "FAIL %s: %d seeds, %s runs: that shows nothing" % (name, count, runs and runs.group(1))
     return False, "ok   %s: %s runs from %d seeds, %s edges" % (name, runs.group(1), count, covered[-1] if covered else "?")
