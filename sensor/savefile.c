@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@
 
 #include "sensor/savefile_impl.h"
 
-enum { PCAP_HEADER = 24, PCAP_RECORD = 16 };
+enum { PCAP_HEADER = 24, PCAP_RECORD = 16, POLL_MS = 500 };
 
 // clang-format off
 static const struct magic {
@@ -36,16 +37,37 @@ static const struct magic {
 };
 // clang-format on
 
+static bool asked_to_stop(const struct savefile *s)
+{
+	return s->stop != NULL && *s->stop;
+}
+
+/* A signal that comes just before read() would not end it, so a pipe is polled first. */
+static bool wait_for_pipe(struct savefile *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	while (!asked_to_stop(s)) {
+		int n = poll(&p, 1, POLL_MS);
+		if (n > 0 || (n < 0 && errno != EINTR))
+			return true;
+	}
+	return false;
+}
+
 /* One read(), or false at the end, on an error (kept) or when asked to stop. */
 static bool read_more(struct savefile *s)
 {
+	if (s->size == 0 && s->stop != NULL && !wait_for_pipe(s)) {
+		s->eof = true;
+		return false;
+	}
 	for (;;) {
 		ssize_t n = read(s->fd, s->buf + s->end, s->cap - s->end);
 		if (n > 0) {
 			s->end += (size_t)n;
 			return true;
 		}
-		if (n < 0 && errno == EINTR && (s->stop == NULL || !*s->stop))
+		if (n < 0 && errno == EINTR && !asked_to_stop(s))
 			continue;
 		s->eof = true;
 		if (n < 0 && errno != EINTR)
@@ -99,7 +121,7 @@ int savefile_ended(struct savefile *s, struct err *err)
 			(unsigned long long)(s->base + s->end), strerror(s->read_error));
 		return -1;
 	}
-	if (s->end == s->at || (s->stop != NULL && *s->stop))
+	if (s->end == s->at || asked_to_stop(s))
 		return 0;
 	err_set(err, "%s: cut off in packet %llu at byte %llu", s->path,
 		(unsigned long long)(s->packets + 1), (unsigned long long)savefile_position(s));
