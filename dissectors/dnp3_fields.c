@@ -1,6 +1,9 @@
 /* dnp3_fields.c - the names of DNP3: fields, functions, states. Spec: [1815]. */
 #include "dissectors/dnp3.h"
 
+_Static_assert((int)DNP3_FIELDS <= (int)PDU_FIELDS, "header fields fit a PDU");
+_Static_assert((int)DNP3_ITEM_FIELDS <= (int)ITEM_FIELDS, "item fields fit an item");
+
 // clang-format off
 static const struct code_name address_names[] = { /* [1815] 9.2.4.1.4 */
 	{ 0xfffc, "self" }, { 0xfffd, "broadcast_no_confirm" },
