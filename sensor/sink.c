@@ -10,12 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct sink_kind *const kinds[] = { &sink_stdout, &sink_file };
+static const struct sink_kind *const kinds[] = { &sink_stdout, &sink_file, &sink_syslog,
+	&sink_redis, &sink_redis_unix, &sink_rediss };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0], SINKS_MAX = 16, FULL_PAUSE_US = 100 };
 
 struct sinks {
 	struct sink_options options;
+	struct sink_beat_box beat;
 	uint64_t put;
 	size_t count;
 	struct sink sink[SINKS_MAX];
@@ -107,6 +109,7 @@ static bool open_one(struct sinks *all, const char *spec, struct err *err)
 		return err_set(err, "%s: more than %d sinks", spec, SINKS_MAX);
 	s->spec = strdup(spec);
 	s->options = &all->options;
+	s->beat = &all->beat;
 	if (s->spec == NULL || !ring_init(&s->ring, SINK_RING)) {
 		ring_fini(&s->ring);
 		free(s->spec);
@@ -132,6 +135,7 @@ static void free_all(struct sinks *all)
 		ring_fini(&s->ring);
 		free(s->spec);
 	}
+	pthread_mutex_destroy(&all->beat.lock);
 	free(all);
 }
 
@@ -155,6 +159,7 @@ struct sinks *sinks_open(
 	}
 	memset(all, 0, sizeof *all);
 	all->options = *o;
+	pthread_mutex_init(&all->beat.lock, NULL);
 	for (size_t i = 0; i < count && good; i++)
 		good = open_one(all, specs[i], err);
 	for (size_t i = 0; i < all->count && good && !o->live; i++)
@@ -208,6 +213,13 @@ void sinks_reopen(struct sinks *all)
 		atomic_store(&all->sink[i].reopen, true);
 		ring_rouse(&all->sink[i].ring);
 	}
+}
+
+void sinks_beat(struct sinks *all, const struct sink_beat *beat)
+{
+	pthread_mutex_lock(&all->beat.lock);
+	all->beat.beat = *beat;
+	pthread_mutex_unlock(&all->beat.lock);
 }
 
 void sinks_totals(const struct sinks *all, struct sink_totals *out)

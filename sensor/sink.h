@@ -35,14 +35,18 @@ bool sinks_broken(const struct sinks *s);
 /* HUP: files are opened again. */
 void sinks_reopen(struct sinks *s);
 
+/* What the heartbeat in Redis tells of the sensor; any time, from the thread that puts. */
+struct sink_beat {
+	char version[32], rules[72]; /* digest of the rule set */
+	uint64_t packets, kernel_drops, blind_bytes, lag_ms, n;
+};
+void sinks_beat(struct sinks *s, const struct sink_beat *beat);
+
 struct sink_totals {
 	uint64_t put, delivered, dropped, refused, spooled, spool_damaged, reconnects;
 };
 void sinks_totals(const struct sinks *s, struct sink_totals *out);
 /* Drains, says what could not be delivered (false and @err), frees. */
 bool sinks_close(struct sinks *s, struct err *err);
-
-/* The epoch a Redis stream wants next: stored + 1, or an error when the stream already has ids of
- * @epoch in a replay ("refused"). See sensor.md "Redis". */
 
 #endif

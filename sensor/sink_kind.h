@@ -10,10 +10,16 @@
 
 enum { SINK_RING = 4 * 1024 * 1024 }; /* bytes */
 
+struct sink_beat_box {
+	pthread_mutex_t lock;
+	struct sink_beat beat;
+};
+
 struct sink {
 	const struct sink_kind *kind;
 	char *spec; /* as given */
 	const struct sink_options *options;
+	struct sink_beat_box *beat; /* shared by all */
 	struct ring ring;
 	pthread_t thread;
 	bool running;
@@ -42,7 +48,8 @@ struct sink_kind {
 	void (*free)(struct sink *s);
 };
 
-extern const struct sink_kind sink_stdout, sink_file;
+extern const struct sink_kind sink_stdout, sink_file, sink_syslog, sink_redis, sink_redis_unix,
+	sink_rediss;
 
 int64_t sink_now_ms(void); /* monotonic */
 /* Closing, and the time to drain is over. */

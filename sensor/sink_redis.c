@@ -1,0 +1,264 @@
+/* sink_redis.c - events into Redis: the thread that takes them from the ring through the spool. */
+#include "sensor/sink_redis.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/crc32c.h"
+
+enum { DEFAULT_SPOOL = 1 << 30, READY_POLL_US = 2000 };
+
+enum readiness { NOT_YET, READY, REFUSED };
+
+struct redis_sink {
+	struct link link;
+	struct beat beat;
+	struct spool_totals told; /* as far as they were added to the sink's */
+	atomic_int ready;         /* enum readiness; s->fault is set before REFUSED */
+	uint64_t drained;         /* events delivered, when last looked while closing */
+	bool temporary;           /* the spool belongs to this run alone */
+};
+
+static void spool_says(void *ctx, const char *text)
+{
+	sink_say(ctx, "%s", text);
+}
+
+/* One folder a target, the same in every run. */
+static void folder_name(char *out, size_t cap, const struct sink *s, const struct link *l)
+{
+	char where[1024];
+	const struct bus_target *t = &l->home;
+	int n = snprintf(where, sizeof where, "%d %s %u %s %s %d", (int)t->kind, t->host, t->port,
+		t->path, l->key, (int)l->mode);
+	uint32_t sum = crc32c(0, where, n < 0 ? 0 : (size_t)n);
+	snprintf(out, cap, "%s/redis-%08" PRIx32, s->options->spool_dir, sum);
+}
+
+static bool make_temporary(char *out, size_t cap, struct err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	snprintf(out, cap, "%s/bongsu-spool-XXXXXX", tmp == NULL || *tmp == '\0' ? "/tmp" : tmp);
+	return mkdtemp(out) != NULL || err_set(err, "%s: cannot be made", out);
+}
+
+static bool open_spool(struct sink *s, struct redis_sink *r, struct err *err)
+{
+	char dir[4096];
+	const struct sink_options *o = s->options;
+	struct err why = { 0 };
+	const struct spool_options spool = { .dir = dir,
+		.max_bytes = o->spool_bytes == 0 ? DEFAULT_SPOOL : o->spool_bytes,
+		.keep_s = r->link.mode == BUS_LIST ? 0 : o->keep_s,
+		.say = spool_says,
+		.ctx = s };
+	r->temporary = !o->live;
+	if (o->live && (o->spool_dir == NULL || *o->spool_dir == '\0'))
+		return err_set(err, "%s: needs a folder for its spool", s->spec);
+	if (o->live)
+		folder_name(dir, sizeof dir, s, &r->link);
+	else if (!make_temporary(dir, sizeof dir, &why))
+		return err_set(err, "%s: spool: %s", s->spec, why.text);
+	r->link.spool = spool_open(&spool, &why);
+	if (r->link.spool == NULL)
+		return err_set(err, "%s: spool: %s", s->spec, why.text);
+	return true;
+}
+
+static bool redis_open(struct sink *s, const char *rest, struct err *err)
+{
+	(void)rest;
+	struct redis_sink *r = calloc(1, sizeof *r);
+	s->own = r;
+	if (r == NULL)
+		return err_set(err, "%s: out of memory", s->spec);
+	struct link *l = &r->link;
+	beat_init(&r->beat);
+	l->sink = s;
+	if (!bus_url(s->spec, &l->home, err))
+		return false;
+	l->node = l->home;
+	l->mode = l->home.mode;
+	if (l->home.key[0] != '\0')
+		memcpy(l->key, l->home.key, sizeof l->key);
+	else
+		snprintf(l->key, sizeof l->key, "bongsu:alerts:{%s}", s->options->sensor);
+	return l->mode == BUS_CHANNEL || open_spool(s, r, err);
+}
+
+/* In replay: until the stream has been asked whether it can take these events. */
+static bool redis_ready(struct sink *s, struct err *err)
+{
+	struct redis_sink *r = s->own;
+	int64_t end = sink_now_ms() + (int64_t)s->options->drain_s * 1000;
+	int ready;
+	while ((ready = atomic_load(&r->ready)) == NOT_YET && sink_now_ms() < end)
+		usleep(READY_POLL_US);
+	if (ready == REFUSED)
+		return err_set(err, "%s: %.400s", s->spec, s->fault.text);
+	return ready == READY ||
+	       err_set(err, "%s: not reached within %u s", s->spec, s->options->drain_s);
+}
+
+static void note_readiness(struct redis_sink *r)
+{
+	if (atomic_load_explicit(&r->ready, memory_order_relaxed) != NOT_YET)
+		return;
+	if (r->link.phase == LINK_STOPPED)
+		atomic_store(&r->ready, REFUSED);
+	else if (r->link.checked)
+		atomic_store(&r->ready, READY);
+}
+
+static void count_spool(struct sink *s, struct redis_sink *r)
+{
+	struct spool_totals now;
+	if (r->link.spool == NULL)
+		return;
+	spool_totals(r->link.spool, &now);
+	sink_count(&s->spooled, now.appended - r->told.appended);
+	sink_count(&s->dropped, now.lost - r->told.lost);
+	sink_count(&s->spool_damaged, now.damaged - r->told.damaged);
+	r->told = now;
+}
+
+/* In replay the ring waits where the spool would have to drop. */
+static bool has_room(const struct sink *s, const struct link *l)
+{
+	if (l->spool != NULL)
+		return s->options->live || spool_has_room(l->spool);
+	return s->options->live || (l->phase == LINK_FLOWING && l->in_flight < IN_FLIGHT / 2) ||
+	       l->phase == LINK_STOPPED;
+}
+
+/* Returns whether there was anything. */
+static bool take(struct sink *s, struct link *l)
+{
+	const struct ring_line *line;
+	unsigned n = 0;
+	while (n < BATCH && has_room(s, l) && (line = ring_peek(&s->ring)) != NULL) {
+		if (l->phase == LINK_STOPPED)
+			sink_count(&s->refused, 1);
+		else
+			link_put(l, line);
+		ring_pop(&s->ring);
+		n++;
+	}
+	return n == BATCH;
+}
+
+static int64_t patience(const struct link *l, const struct beat *b, int64_t now_ms)
+{
+	int64_t ms = l->spool == NULL ? 1000 : TICK_MS * 10;
+	if (l->phase == LINK_AWAY && l->retry_ms - now_ms < ms)
+		ms = l->retry_ms < now_ms ? 0 : l->retry_ms - now_ms;
+	if (l->bus != NULL)
+		ms = bus_patience(l->bus, now_ms, (int)ms);
+	if (b->bus != NULL)
+		ms = bus_patience(b->bus, now_ms, (int)ms);
+	return ms;
+}
+
+static void wait_for_work(struct sink *s, struct redis_sink *r)
+{
+	struct link *l = &r->link;
+	bool room = has_room(s, l);
+	int ms = (int)patience(l, &r->beat, sink_now_ms());
+	struct pollfd fds[3] = { { .fd = s->ring.wake, .events = POLLIN }, { .fd = -1 },
+		{ .fd = -1 } };
+	if (l->bus != NULL)
+		fds[1] = (struct pollfd){ .fd = bus_fd(l->bus), .events = bus_events(l->bus) };
+	if (r->beat.bus != NULL)
+		fds[2] = (struct pollfd){ .fd = bus_fd(r->beat.bus),
+			.events = bus_events(r->beat.bus) };
+	if (room && !ring_sleep(&s->ring))
+		ms = 0;
+	poll(fds, 3, ms);
+	ring_awake(&s->ring);
+}
+
+static void close_spool(struct redis_sink *r)
+{
+	if (r->link.spool == NULL)
+		return;
+	if (r->temporary)
+		spool_remove(r->link.spool);
+	else
+		spool_close(r->link.spool, sink_now_ms());
+	r->link.spool = NULL;
+}
+
+/* A replay drains as long as it gets on; a live sensor has but its time to end. */
+static void extend(struct sink *s, struct redis_sink *r)
+{
+	uint64_t delivered = atomic_load(&s->delivered);
+	if (!s->options->live && delivered != r->drained)
+		atomic_store(&s->deadline_ms, sink_now_ms() + (int64_t)s->options->drain_s * 1000);
+	r->drained = delivered;
+}
+
+static bool finished(const struct sink *s, struct link *l)
+{
+	return l->phase == LINK_STOPPED || link_idle(l) || sink_late(s);
+}
+
+static void redis_run(struct sink *s)
+{
+	struct redis_sink *r = s->own;
+	struct link *l = &r->link;
+	for (;;) {
+		bool closing = atomic_load(&s->closing);
+		bool more = take(s, l);
+		int64_t now = sink_now_ms();
+		link_work(l, now);
+		beat_work(&r->beat, l, now);
+		if (l->spool != NULL)
+			spool_tick(l->spool, now);
+		count_spool(s, r);
+		note_readiness(r);
+		more |= l->phase == LINK_FLOWING && l->spool != NULL &&
+			l->in_flight < IN_FLIGHT / 2 && l->in_flight > 0 &&
+			spool_waiting(l->spool) > l->in_flight;
+		if (closing)
+			extend(s, r);
+		if (closing && ring_peek(&s->ring) == NULL && finished(s, l))
+			break;
+		if (closing && sink_late(s))
+			break;
+		if (!more)
+			wait_for_work(s, r);
+	}
+	link_finish(l);
+	count_spool(s, r);
+}
+
+static void redis_free(struct sink *s)
+{
+	struct redis_sink *r = s->own;
+	if (r == NULL)
+		return;
+	beat_fini(&r->beat);
+	bus_close(r->link.bus);
+	close_spool(r);
+	free(r);
+}
+
+const struct sink_kind sink_redis = { .scheme = "redis://",
+	.open = redis_open,
+	.ready = redis_ready,
+	.run = redis_run,
+	.free = redis_free };
+const struct sink_kind sink_rediss = { .scheme = "rediss://",
+	.open = redis_open,
+	.ready = redis_ready,
+	.run = redis_run,
+	.free = redis_free };
+const struct sink_kind sink_redis_unix = { .scheme = "redis+unix://",
+	.open = redis_open,
+	.ready = redis_ready,
+	.run = redis_run,
+	.free = redis_free };
