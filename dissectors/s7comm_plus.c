@@ -173,7 +173,8 @@ static enum outcome s7comm_plus_dissect(struct reader *in, struct dissect *d, st
 	if (r.overrun)
 		return pdu_bad(out, "message ends inside its header");
 	pdu_uint(out, S7P_VERSION, version);
-	if (length > r.left)
+	bool cut = length > r.left;
+	if (cut)
 		pdu_damaged(out, "length runs past the message");
 	struct reader body = rd_slice(&r, length < r.left ? length : r.left);
 	bool last = is_trailer(&r);
@@ -183,7 +184,7 @@ static enum outcome s7comm_plus_dissect(struct reader *in, struct dissect *d, st
 		out->name = "system_event";
 		out->dir = PDU_IND;
 	} else if (version >= 1 && version <= 3) {
-		read_fragment(&body, last, d, out);
+		read_fragment(&body, last || cut, d, out);
 	} else {
 		out->name = "unknown";
 		pdu_damaged(out, "unknown version");
