@@ -17,15 +17,12 @@ struct recent {
 };
 
 struct duplicates {
-	uint64_t seed;
 	struct recent recent[RECENT];
 };
 
-struct duplicates *duplicates_new(uint64_t seed)
+struct duplicates *duplicates_new(void)
 {
 	struct duplicates *d = calloc(1, sizeof *d);
-	if (d != NULL)
-		d->seed = seed;
 	for (unsigned i = 0; d != NULL && i < RECENT; i++)
 		d->recent[i].ts_ns = INT64_MIN / 2;
 	return d;
@@ -36,7 +33,7 @@ void duplicates_free(struct duplicates *d)
 	free(d);
 }
 
-static uint64_t fingerprint(const struct duplicates *d, const struct packet *p)
+static uint64_t fingerprint(const struct packet *p)
 {
 	struct {
 		uint8_t src[16], dst[16];
@@ -56,7 +53,7 @@ static uint64_t fingerprint(const struct duplicates *d, const struct packet *p)
 	in.flags = tcp ? p->tcp_flags : 0;
 	in.seq = tcp ? p->seq : 0;
 	in.ack = tcp ? p->ack : 0;
-	uint64_t seed = d->seed;
+	uint64_t seed = 0;
 	if (!tcp && p->payload_len > 0)
 		seed ^= XXH3_64bits(p->payload, p->payload_len);
 	return XXH3_64bits_withSeed(&in, sizeof in, seed);
@@ -74,7 +71,7 @@ static uint32_t path_of(const struct packet *p)
 
 bool duplicates_seen(struct duplicates *d, const struct packet *p)
 {
-	uint64_t print = fingerprint(d, p);
+	uint64_t print = fingerprint(p);
 	struct recent *r = &d->recent[print % RECENT];
 	int64_t since = (int64_t)((uint64_t)p->at.ts_ns - (uint64_t)r->ts_ns);
 	uint32_t path = p->l4 == L4_UDP ? path_of(p) : 0;

@@ -6,7 +6,8 @@
 
 struct duplicates;
 
-struct duplicates *duplicates_new(uint64_t seed);
+/* Unseeded: a replay finds the same ones every time. */
+struct duplicates *duplicates_new(void);
 void duplicates_free(struct duplicates *d);
 
 /* Was a packet with the same addresses, IP id and layer-4 header seen within 5 ms? For UDP the

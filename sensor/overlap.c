@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#define KEEP_ALIVE_NS INT64_C(1000000000)
 enum { REREAD_MAX = 70000 }; /* bytes */
 
 /* Another reading that is not complete yet. */
@@ -123,10 +124,14 @@ static bool difference(
 	return found;
 }
 
-/* One byte before the next to come: a probe whether the peer lives, its content means nothing. */
-static bool keep_alive(const struct half *h, const struct piece *past)
+/* One byte before the next to come, after a silence: a probe whether the peer lives. Its content
+ * means nothing: most send 0, Siemens' stack sends garbage. */
+static bool keep_alive(const struct stream *st, const struct half *h, const struct piece *past)
 {
-	return past->len == 1 && past->seq + 1 == h->next && past->bytes[0] == 0;
+	if (past->len != 1 || past->seq + 1 != h->next)
+		return false;
+	return past->bytes[0] == 0 ||
+		ns_between(st->slot->flow.last_ns, past->at.ts_ns) >= KEEP_ALIVE_NS;
 }
 
 static struct reread *reread_new(struct transport *t, struct stream *st, unsigned from,
@@ -161,7 +166,7 @@ bool overlap_check(struct transport *t, struct stream *st, unsigned from, const 
 {
 	struct half *h = &st->half[from];
 	uint32_t first = 0, last = 0;
-	if (keep_alive(h, past) || !difference(h, past, &first, &last))
+	if (keep_alive(st, h, past) || !difference(h, past, &first, &last))
 		return true;
 	struct reread *a = reread_new(t, st, from, past->at, first, last);
 	if (a == NULL)

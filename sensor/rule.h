@@ -56,12 +56,18 @@ struct rule_source {
 	/* names by the indexes that flows carry (flow.h); [0] is NULL */
 	const char *const *role_names, *const *zone_names, *const *name_names;
 	size_t role_count, zone_count, name_count;
+	const struct dissector *const *dissectors; /* NULL: the registry; ends with NULL */
 };
 struct text_list;
 struct rules *rules_load(const struct rule_source *from, struct text_list *faults);
+/* The same from one text; @path is only named in faults. from->paths is not looked at. */
+struct rules *rules_parse(const struct rule_source *from, const char *path, const char *text,
+	size_t len, struct text_list *faults);
 void rules_free(struct rules *rules);
 size_t rules_count(const struct rules *rules);
 const struct rule *rules_at(const struct rules *rules, size_t index);
+/* False: no rule can ever hold for a PDU of @d. */
+bool rules_watch(const struct rules *rules, const struct dissector *d);
 
 /* What one worker keeps while matching: counters, scratch. */
 struct rule_run;
@@ -83,5 +89,6 @@ void rule_matched(const struct rule *rule, const struct event *e, int32_t item, 
 
 /* --rule-report on stdout-like FILE: fired, how often, at what cost, dead. */
 void rules_report(const struct rule_run *run, void *file);
+void rules_report_json(const struct rule_run *run, void *file);
 
 #endif

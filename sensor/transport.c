@@ -44,7 +44,7 @@ struct transport *transport_new(const struct transport_options *o)
 	t->inspector = o->inspector;
 	t->pool.cap = t->o.pool_bytes;
 	t->flows = flow_table_new(t->o.max_flows, o->hash_seed);
-	t->seen = duplicates_new(o->hash_seed);
+	t->seen = duplicates_new();
 	if (t->flows == NULL || t->seen == NULL) {
 		transport_free(t);
 		return NULL;
@@ -259,7 +259,8 @@ static void tcp_packet(struct transport *t, const struct packet *p)
 {
 	unsigned from = 0;
 	struct flow_slot *s = flow_table_find(t->flows, p, &from);
-	bool copy = duplicates_seen(t->seen, p), syn = (p->tcp_flags & TCP_SYN) != 0;
+	bool copy = duplicates_seen(t->seen, p);
+	bool syn = (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN;
 	bool payload = p->payload_wire_len > 0 && !(p->tcp_flags & TCP_RST);
 	if (copy && !payload) {
 		t->counters->duplicates++;

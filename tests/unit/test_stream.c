@@ -218,11 +218,13 @@ static void takes_no_keep_alive_for_data(void **state)
 {
 	(void)state;
 	struct kit *k = kit_new(NULL);
-	uint8_t b[512], zero = 0;
+	uint8_t b[512], zero = 0, garbage = 0x79;
 	size_t n = ten(b);
 	handshake(k);
 	tcp(k, 0, 1001, b, n);
 	tcp(k, 0, 1000 + (uint32_t)n, &zero, 1);
+	k->now_ns += INT64_C(30000000000);
+	tcp(k, 0, 1000 + (uint32_t)n, &garbage, 1);
 	tcp(k, 0, 1001 + (uint32_t)n, b, n);
 	assert_int_equal(k->count, 20);
 	assert_int_equal(k->counters.overlaps, 0);
