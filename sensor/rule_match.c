@@ -1,0 +1,225 @@
+/* rule_match.c - asks the few rules that can hold for an event. Nothing here allocates. */
+#include "sensor/rule_impl.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+
+struct rule_run *rule_run_new(const struct rules *rules)
+{
+	struct rule_run *run = calloc(1, sizeof *run);
+	if (run == NULL)
+		return NULL;
+	size_t n = rules->count + 1;
+	run->rules = rules;
+	run->item_split_cap = rules->item_splits;
+	run->tally = calloc(n, sizeof *run->tally);
+	run->pending = calloc(n, sizeof *run->pending);
+	run->seen = calloc(n, sizeof *run->seen);
+	run->item_split = calloc((size_t)rules->item_splits + 1, sizeof *run->item_split);
+	run->form = calloc(1, FORM_BYTES);
+	run->regex = regex_run_new();
+	if (run->tally == NULL || run->pending == NULL || run->seen == NULL ||
+		run->item_split == NULL || run->form == NULL || run->regex == NULL) {
+		rule_run_free(run);
+		return NULL;
+	}
+	return run;
+}
+
+void rule_run_free(struct rule_run *run)
+{
+	if (run == NULL)
+		return;
+	free(run->tally);
+	free(run->pending);
+	free(run->seen);
+	free(run->item_split);
+	free(run->form);
+	regex_run_free(run->regex);
+	free(run);
+}
+
+static const struct group *group_of(const struct rules *rules, const struct dissector *d)
+{
+	for (size_t i = 0; i < rules->group_count; i++)
+		if (rules->groups[i].dissector == d)
+			return &rules->groups[i];
+	return NULL;
+}
+
+bool rules_watch(const struct rules *rules, const struct dissector *d)
+{
+	const struct group *g = group_of(rules, d);
+	return g != NULL && g->tree != NULL;
+}
+
+/* One walk over the tree of an event's protocol. */
+struct walk {
+	struct look look;
+	struct rule_run *run;
+	struct hit *hits;
+	size_t count, max;
+	int32_t item; /* its index, -1 before items are pulled */
+};
+
+static enum tri ask(struct walk *w, const struct compiled *c)
+{
+	struct tally *t = &w->run->tally[c->rule.index];
+	t->asked++;
+	if (!w->run->timing)
+		return node_holds(c->root, &w->look);
+	int64_t start = mono_ns();
+	enum tri holds = node_holds(c->root, &w->look);
+	t->timed_ns += (uint64_t)(mono_ns() - start);
+	t->timed++;
+	return holds;
+}
+
+static void hit(struct walk *w, const struct compiled *c, bool later)
+{
+	w->run->seen[c->rule.index] = w->run->serial;
+	if (!later)
+		w->run->tally[c->rule.index].held++;
+	if (w->count == w->max) {
+		w->run->hits_cut++;
+		return;
+	}
+	w->hits[w->count++] = (struct hit){ .rule = &c->rule, .later = later, .item = w->item };
+}
+
+static void candidate(struct walk *w, const struct compiled *c)
+{
+	if (w->look.item != NULL && w->run->seen[c->rule.index] == w->run->serial)
+		return;
+	enum tri holds = ask(w, c);
+	if (holds == YES)
+		hit(w, c, false);
+	else if (holds == MAYBE && w->look.item == NULL && c->root->items)
+		w->run->pending[w->run->pending_count++] = c;
+	else if (holds == MAYBE)
+		hit(w, c, true);
+}
+
+static void walk(struct walk *w, const struct split *s)
+{
+	for (; s != NULL; s = s->rest) {
+		if (s->kind == SPLIT_LEAF) {
+			for (uint32_t i = 0; i < s->count; i++)
+				candidate(w, s->rule[i]);
+			continue;
+		}
+		if (s->ref.source == FROM_ITEM && w->look.item == NULL) {
+			w->run->item_split[w->run->item_split_count++] = s;
+			continue;
+		}
+		struct value made[ENVELOPE_VALUES];
+		const struct value *v;
+		if (look_values(&w->look, &s->ref, made, &v) > 0)
+			walk(w, split_child(s, key_of_value(&s->ref, v)));
+	}
+}
+
+static void drop_settled(struct rule_run *run)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < run->pending_count; i++)
+		if (run->seen[run->pending[i]->rule.index] != run->serial)
+			run->pending[n++] = run->pending[i];
+	run->pending_count = n;
+}
+
+/* Pulls the items once for all who wait for them. */
+static void walk_items(struct walk *w)
+{
+	struct rule_run *run = w->run;
+	struct item_cursor cursor = w->look.e->pdu->items;
+	struct item item;
+	for (w->item = 0; run->pending_count + run->item_split_count > 0; w->item++) {
+		if (w->item == ITEMS_MAX) {
+			run->items_cut++;
+			break;
+		}
+		if (!items_next(&cursor, &item))
+			break;
+		w->look.item = &item;
+		for (uint32_t i = 0; i < run->pending_count; i++)
+			candidate(w, run->pending[i]);
+		drop_settled(run);
+		for (uint32_t i = 0; i < run->item_split_count; i++) {
+			const struct split *s = run->item_split[i];
+			if (item_has(&item, s->ref.index))
+				walk(w, split_child(s,
+						key_of_value(&s->ref, &item.value[s->ref.index])));
+		}
+	}
+	/* Without items only the verdict can still decide; rule_holds() asks once it is there. */
+	bool none = w->item == 0;
+	w->look.item = NULL;
+	w->item = -1;
+	for (uint32_t i = 0; none && i < run->pending_count; i++)
+		if (run->pending[i]->root->waits && w->look.e->verdict.outcome == VERDICT_PENDING)
+			hit(w, run->pending[i], true);
+}
+
+/* In the order of the rules, whatever the order of the tree. */
+static void sort_hits(struct hit *hits, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct hit h = hits[i];
+		size_t at = i;
+		for (; at > 0 && hits[at - 1].rule->index > h.rule->index; at--)
+			hits[at] = hits[at - 1];
+		hits[at] = h;
+	}
+}
+
+static void next_event(struct rule_run *run)
+{
+	run->timing = run->events++ % SAMPLE_EVERY == 0;
+	run->pending_count = run->item_split_count = 0;
+	if (++run->serial == 0) {
+		memset(run->seen, 0, (run->rules->count + 1) * sizeof *run->seen);
+		run->serial = 1;
+	}
+}
+
+size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits, size_t max)
+{
+	const struct group *g = e->pdu == NULL ? NULL : group_of(run->rules, e->pdu->dissector);
+	if (g == NULL || g->tree == NULL)
+		return 0;
+	next_event(run);
+	struct walk w = {
+		.look = { .e = e, .run = run }, .run = run, .hits = hits, .max = max, .item = -1
+	};
+	walk(&w, g->tree);
+	if (run->pending_count + run->item_split_count > 0)
+		walk_items(&w);
+	if (w.count > 1)
+		sort_hits(hits, w.count);
+	return w.count;
+}
+
+bool rule_holds(
+	struct rule_run *run, const struct rule *rule, const struct event *e, struct hit *out)
+{
+	const struct compiled *c = compiled_of(rule);
+	struct look look = { .e = e, .run = run };
+	*out = (struct hit){ .rule = rule, .item = -1 };
+	enum tri holds = node_holds(c->root, &look);
+	if (holds == MAYBE && c->root->items) {
+		struct item_cursor cursor = e->pdu->items;
+		struct item item;
+		look.item = &item;
+		for (int32_t i = 0; i < ITEMS_MAX && items_next(&cursor, &item); i++) {
+			holds = node_holds(c->root, &look);
+			out->item = i;
+			if (holds == YES)
+				break;
+		}
+	}
+	if (holds == YES)
+		run->tally[rule->index].held++;
+	return holds == YES;
+}

@@ -1,0 +1,70 @@
+/* rule_matched.c - what a rule looked at, for bongsu.matched of an alert. */
+#include "sensor/rule_impl.h"
+
+enum { TEXT_MAX = 128 };
+
+/* Envelope values as a person reads them; numbers without names stay numbers. */
+static void put_envelope(const struct compiled *c, const struct field_ref *ref, struct value v,
+	rule_field_fn *put, void *ctx)
+{
+	char memory[TEXT_MAX];
+	struct buf b = buf_over(memory, sizeof memory);
+	const struct labels *names = &c->set->labels[0];
+	enum field_type type = ref->field->type;
+	switch ((enum value_kind)ref->kind) {
+	case KIND_TEXT:
+		put(ctx, ref->field->name, FIELD_TEXT, v);
+		return;
+	case KIND_LABEL:
+		names = &c->set->labels[label_table(ref->index)];
+		if (v.u < names->count) {
+			v.bytes = (const uint8_t *)names->name[v.u];
+			v.len = (uint32_t)strlen(names->name[v.u]);
+			put(ctx, ref->field->name, FIELD_TEXT, v);
+		}
+		return;
+	case KIND_UINT:
+	case KIND_INT:
+	case KIND_REAL:
+		if (ref->field->codes == NULL) {
+			put(ctx, ref->field->name, type, v);
+			return;
+		}
+		break;
+	default:
+		break;
+	}
+	envelope_text(&b, ref->index, v);
+	put(ctx, ref->field->name, FIELD_TEXT,
+		(struct value){ .bytes = (const uint8_t *)b.at, .len = (uint32_t)b.len });
+}
+
+static const struct item *item_at(const struct event *e, int32_t index, struct item *out)
+{
+	struct item_cursor cursor = e->pdu->items;
+	if (index < 0)
+		return NULL;
+	for (int32_t i = 0; items_next(&cursor, out); i++)
+		if (i == index)
+			return out;
+	return NULL;
+}
+
+void rule_matched(
+	const struct rule *rule, const struct event *e, int32_t item, rule_field_fn *put, void *ctx)
+{
+	const struct compiled *c = compiled_of(rule);
+	struct item one;
+	struct look look = { .e = e, .item = c->root->items ? item_at(e, item, &one) : NULL };
+	for (uint32_t i = 0; i < c->named_count; i++) {
+		const struct field_ref *ref = c->named[i];
+		struct value made[ENVELOPE_VALUES];
+		const struct value *v;
+		if (look_values(&look, ref, made, &v) <= 0)
+			continue;
+		if (ref->source == FROM_ENVELOPE)
+			put_envelope(c, ref, v[0], put, ctx);
+		else
+			put(ctx, ref->field->name, ref->field->type, v[0]);
+	}
+}
