@@ -39,10 +39,11 @@ static void folder_name(char *out, size_t cap, const struct sink *s, const struc
 	snprintf(out, cap, "%s/redis-%08" PRIx32, s->options->spool_dir, sum);
 }
 
-static bool make_temporary(char *out, size_t cap, struct err *err)
+static bool make_temporary(char *out, size_t cap, const char *base, struct err *err)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(out, cap, "%s/bongsu-spool-XXXXXX", tmp == NULL || *tmp == '\0' ? "/tmp" : tmp);
+	if (base == NULL || *base == '\0')
+		base = getenv("TMPDIR");
+	snprintf(out, cap, "%s/bongsu-spool-XXXXXX", base == NULL || *base == '\0' ? "/tmp" : base);
 	return mkdtemp(out) != NULL || err_set(err, "%s: cannot be made", out);
 }
 
@@ -61,7 +62,7 @@ static bool open_spool(struct sink *s, struct redis_sink *r, struct err *err)
 		return err_set(err, "%s: needs a folder for its spool", s->spec);
 	if (o->live)
 		folder_name(dir, sizeof dir, s, &r->link);
-	else if (!make_temporary(dir, sizeof dir, &why))
+	else if (!make_temporary(dir, sizeof dir, o->spool_dir, &why))
 		return err_set(err, "%s: spool: %s", s->spec, why.text);
 	r->link.spool = spool_open(&spool, &why);
 	if (r->link.spool == NULL)

@@ -76,8 +76,4 @@ void spool_totals(const struct spool *s, struct spool_totals *out);
 /* Deletes all segments and the folder, of a spool that is not wanted any more; frees. */
 void spool_remove(struct spool *s);
 
-/* The next epoch of a live sensor: one more than the last stored in @dir, at least @now_s. Stored
- * before it is returned; 0 and @err if it cannot be. */
-uint64_t spool_epoch(const char *dir, uint64_t now_s, struct err *err);
-
 #endif
