@@ -209,14 +209,40 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 	}
 }
 
-static void judge_event(struct judge *j, struct flow *f, const struct event *e, struct tx *tx)
+/* Takes out the hits of rules that held for the request already: one command, one alert. */
+static size_t without_told(struct judge *j, const struct rule *const told[TX_TOLD], size_t count)
 {
-	size_t count = 0;
-	if (j->o.rules != NULL) {
-		count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
-		if (count == HITS_MAX)
-			j->o.counters->hits_cut++;
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		bool again = false;
+		for (unsigned k = 0; k < TX_TOLD; k++)
+			again |= told[k] == j->hits[i].rule;
+		if (!again)
+			j->hits[kept++] = j->hits[i];
 	}
+	return kept;
+}
+
+static size_t ask_rules(
+	struct judge *j, const struct event *e, struct tx *tx, const struct tx *answered)
+{
+	if (j->o.rules == NULL)
+		return 0;
+	size_t count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
+	if (count == HITS_MAX)
+		j->o.counters->hits_cut++;
+	if (answered != NULL && count > 0)
+		count = without_told(j, answered->told, count);
+	for (size_t i = 0; tx != NULL && i < count && i < TX_TOLD; i++)
+		tx->told[i] = j->hits[i].rule;
+	return count;
+}
+
+/* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
+static void judge_event(struct judge *j, struct flow *f, const struct event *e, struct tx *tx,
+	const struct tx *answered)
+{
+	size_t count = ask_rules(j, e, tx, answered);
 	bool transaction = wants_transaction(j, e->pdu);
 	if (count == 0 && !transaction)
 		return;
@@ -346,11 +372,11 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		answered->wait = NULL;
 		settle(j, w, pdu, e.verdict);
 	}
-	if (answered != NULL && pdu->tx == TX_REPLY)
-		tx_close(f, answered);
 	if (pdu->tx == TX_REQUEST)
 		tx = open_request(j, f, &e);
-	judge_event(j, f, &e, tx);
+	judge_event(j, f, &e, tx, answered);
+	if (answered != NULL && pdu->tx == TX_REPLY)
+		tx_close(f, answered);
 }
 
 static void on_flow_start(void *ctx, struct flow *f)

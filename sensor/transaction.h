@@ -6,6 +6,9 @@
 
 struct wait; /* wait.c: an alert that waits for the verdict */
 
+struct rule;
+enum { TX_TOLD = 4 };
+
 /* A request that has no reply yet. */
 struct tx {
 	uint64_t key, loose;
@@ -15,6 +18,7 @@ struct tx {
 	uint32_t id;       /* unique in its flow */
 	uint8_t from;      /* index in flow->end[] */
 	struct wait *wait; /* or NULL */
+	const struct rule *told[TX_TOLD]; /* that held for it: they do not judge the reply again */
 };
 
 /* Oldest first. */
