@@ -22,7 +22,7 @@ enum {
 	FC_AUTHENTICATION_RESPONSE = 131,
 };
 
-enum { BROADCAST_FIRST = 0xfffd };
+enum { SELF_ADDRESS = 0xfffc, BROADCAST_FIRST = 0xfffd };
 enum { REFUSALS = 0x07 }; /* IIN2.0 to IIN2.2 */
 
 /* Functions that are never answered ([1815] 4.4): the no-ack variants. */
@@ -99,18 +99,30 @@ static void track_select(struct reader objects, struct dnp3_state *state, struct
 
 /* ---- the start of a session ---- */
 
-/* A master that (re)connects switches unsolicited reporting off before anything else, until it has
- * read what there is; later that is no routine. Pairs that share a bit are taken for one. */
-static void track_start(struct dnp3_state *state, struct pdu *out)
+/* Has @master asked @outstation anything on this flow? Pairs that share a bit are taken for one. */
+static bool has_begun(struct dnp3_state *state, uint64_t master, uint64_t outstation, bool begins)
 {
-	uint32_t pair =
-		(uint32_t)(out->value[DNP3_SOURCE].u << 16 | out->value[DNP3_DESTINATION].u);
-	uint32_t bit = pair * UINT32_C(2654435761) >> 24;
+	uint32_t bit = (uint32_t)(master << 16 | outstation) * UINT32_C(2654435761) >> 24;
 	uint64_t mask = UINT64_C(1) << bit % 64;
 	bool begun = state->begun[bit / 64] & mask;
+	if (begins)
+		state->begun[bit / 64] |= mask;
+	return begun;
+}
+
+/* A master that (re)connects switches unsolicited reporting off before anything else, until it has
+ * read what there is; later that is no routine. A reply before the first request belongs to what
+ * went before the capture; later nothing explains it. */
+static void track_start(struct dnp3_state *state, struct pdu *out)
+{
+	uint64_t from = out->value[DNP3_SOURCE].u, to = out->value[DNP3_DESTINATION].u;
+	if (out->dir == PDU_RSP) {
+		pdu_uint(out, DNP3_ASKED, has_begun(state, to, from, false));
+		return;
+	}
+	bool begun = has_begun(state, from, to, true);
 	if (out->code == FC_DISABLE_UNSOLICITED)
 		pdu_uint(out, DNP3_SESSION_START, !begun);
-	state->begun[bit / 64] |= mask;
 }
 
 /* ---- objects ---- */
@@ -167,7 +179,7 @@ static void walk_objects(struct reader r, struct pdu *out)
 
 /* ---- pairing ---- */
 
-enum { KEY_NOT_FIRST = 1, KEY_LOOSE = 2, KEY_EXACT = 3 };
+enum { KEY_NOT_FIRST = 1, KEY_LOOSE, KEY_SELF, KEY_EXACT };
 
 static uint64_t pair_key(uint64_t master, uint64_t outstation, uint64_t sequence, unsigned kind)
 {
@@ -187,11 +199,14 @@ static void pair_request(struct pdu *out)
 		return;
 	out->tx = is_silent(function) || outstation >= BROADCAST_FIRST ? TX_REQUEST_SILENT
 								       : TX_REQUEST;
-	out->tx_key = pair_key(master, outstation, out->value[DNP3_SEQUENCE].u, KEY_EXACT);
-	out->tx_loose = pair_key(master, outstation, 0, KEY_LOOSE);
+	uint64_t sequence = out->value[DNP3_SEQUENCE].u;
+	out->tx_key = pair_key(master, outstation, sequence, KEY_EXACT);
+	out->tx_loose = outstation == SELF_ADDRESS ? pair_key(master, 0, sequence, KEY_SELF)
+						   : pair_key(master, outstation, 0, KEY_LOOSE);
 }
 
-/* Fragments after the first count the sequence on, so they go by the addresses alone. */
+/* Fragments after the first count the sequence on, so they go by the addresses alone. Who was
+ * asked by the self address answers with its own. */
 static void pair_reply(struct pdu *out)
 {
 	uint64_t master = out->value[DNP3_DESTINATION].u;
@@ -204,6 +219,7 @@ static void pair_reply(struct pdu *out)
 	out->tx = out->value[DNP3_FINAL].u == 0 || challenge ? TX_REPLY_PART : TX_REPLY;
 	if (out->value[DNP3_FIRST].u != 0) {
 		out->tx_key = pair_key(master, outstation, sequence, KEY_EXACT);
+		out->tx_loose = pair_key(master, 0, sequence, KEY_SELF);
 		return;
 	}
 	out->tx_key = pair_key(master, outstation, sequence, KEY_NOT_FIRST);
@@ -264,6 +280,7 @@ void dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)
 		put_iin(out, iin);
 	} else if (function > FC_LAST_REQUEST) {
 		pdu_damaged(out, "reserved function code");
+		pair_request(out);
 		return;
 	}
 
@@ -273,6 +290,7 @@ void dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)
 		pair_reply(out);
 		if (out->tx != TX_NONE)
 			judge_reply(out);
+		track_start(state, out);
 		return;
 	}
 	pair_request(out);

@@ -150,6 +150,7 @@ const struct field dnp3_fields[DNP3_FIELDS] = {
 	[DNP3_OBJECT] = TEXT("object", "what the first object is called"),
 	[DNP3_SELECT_MATCHED] = UINT("select_matched", "on operate: 1 if the select of the same objects went before, else 0"),
 	[DNP3_SESSION_START] = UINT("session_start", "on disable_unsolicited: 1 if it is this master's first request to the outstation on the connection, else 0"),
+	[DNP3_ASKED] = UINT("asked", "on responses: 1 if the master has asked this outstation something on the connection before, else 0"),
 	[DNP3_FILE_NAME] = TEXT("file_name", "name of the file"),
 	[DNP3_FILE_MODE] = CODED("file_mode", "what the file is opened for", file_modes),
 	[DNP3_FILE_TYPE] = CODED("file_type", "directory or file", file_types),

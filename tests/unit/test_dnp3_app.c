@@ -81,6 +81,7 @@ static void reserved_functions_are_told(void **state)
 		assert_string_equal(r.pdu.name, "reserved");
 		assert_int_equal(r.pdu.dir, PDU_REQ);
 		assert_why(&r, "reserved function code");
+		assert_int_equal(r.pdu.tx, TX_REQUEST);
 		rig_fini(&r);
 	}
 }
@@ -561,6 +562,25 @@ static void outstations_have_keys_of_their_own(void **state)
 	rig_fini(&r);
 }
 
+/* Whoever answers to FFFC answers with its own address. */
+static void the_self_address_is_answered_by_anyone(void **state)
+{
+	(void)state;
+	struct frames f = { .len = 0 };
+	struct rig r;
+	rig_init(&r);
+	add_segment(&f, 0xc4, 0xfffc, 1, 0xc0, "c7 01 3c 02 06");
+	rig_all(&r, &f);
+	uint64_t loose = r.pdu.tx_loose;
+	rig_fragment(&r, "c7 81 0000");
+	assert_true(r.pdu.tx_loose == loose);
+	rig_fragment(&r, "c8 81 0000");
+	assert_true(r.pdu.tx_loose != loose);
+	rig_fragment(&r, "c7 01 3c 02 06");
+	assert_true(r.pdu.tx_loose != loose);
+	rig_fini(&r);
+}
+
 static void broadcasts_are_not_answered(void **state)
 {
 	(void)state;
@@ -692,6 +712,20 @@ static void switching_unsolicited_off_is_routine_only_at_the_start(void **state)
 	rig_fini(&r);
 }
 
+static void replies_say_whether_anybody_asked(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r);
+	rig_fragment(&r, "c7 81 0000");
+	assert_int_equal(field(&r, DNP3_ASKED), 0);
+	rig_fragment(&r, "c8 01 3c 02 06");
+	assert_false(pdu_has(&r.pdu, DNP3_ASKED));
+	rig_fragment(&r, "c8 81 0000");
+	assert_int_equal(field(&r, DNP3_ASKED), 1);
+	rig_fini(&r);
+}
+
 /* A select whose frame was damaged never reached the device. */
 static void a_damaged_select_does_not_count(void **state)
 {
@@ -752,11 +786,13 @@ int main(void)
 		cmocka_unit_test(authentication_objects),
 		cmocka_unit_test(replies_carry_the_key_of_their_request),
 		cmocka_unit_test(outstations_have_keys_of_their_own),
+		cmocka_unit_test(the_self_address_is_answered_by_anyone),
 		cmocka_unit_test(broadcasts_are_not_answered),
 		cmocka_unit_test(refusals_are_named),
 		cmocka_unit_test(operate_needs_its_select),
 		cmocka_unit_test(selects_are_kept_apart_by_outstation),
 		cmocka_unit_test(switching_unsolicited_off_is_routine_only_at_the_start),
+		cmocka_unit_test(replies_say_whether_anybody_asked),
 		cmocka_unit_test(a_damaged_select_does_not_count),
 		cmocka_unit_test(every_listed_object_has_a_layout),
 	};
