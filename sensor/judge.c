@@ -389,8 +389,8 @@ static void on_flow_start(void *ctx, struct flow *f)
 static void on_flow_end(void *ctx, struct flow *f, const char *why)
 {
 	struct judge *j = ctx;
-	for (size_t i = 0; f->tx != NULL && i < f->tx->count; i++) {
-		struct tx *tx = &f->tx->tx[i];
+	for (unsigned i = 0; f->tx != NULL && i < f->tx->count; i++) {
+		struct tx *tx = tx_at(f->tx, i);
 		struct wait *w = tx->wait;
 		if (w == NULL)
 			continue;

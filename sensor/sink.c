@@ -50,6 +50,8 @@ void sink_say(const struct sink *s, const char *format, ...)
 		fprintf(stderr, "%s\n", text);
 }
 
+enum { SINK_REST_MS = 5 };
+
 short sink_sleep(struct sink *s, int fd, short events, int ms)
 {
 	struct pollfd fds[2] = { { .fd = s->ring.wake, .events = POLLIN },
@@ -57,7 +59,10 @@ short sink_sleep(struct sink *s, int fd, short events, int ms)
 	if (!ring_sleep(&s->ring))
 		ms = 0;
 	if (poll(fds, 2, ms) <= 0)
-		fds[1].revents = 0;
+		fds[0].revents = fds[1].revents = 0;
+	/* More lines follow the first: rest awake, so that a burst costs its writer one wake-up. */
+	if (fds[0].revents != 0 && !atomic_load(&s->closing))
+		nanosleep(&(struct timespec){ .tv_nsec = SINK_REST_MS * 1000000 }, NULL);
 	ring_awake(&s->ring);
 	return fds[1].revents;
 }

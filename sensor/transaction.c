@@ -1,4 +1,4 @@
-/* transaction.c - pairs requests with replies. A table is a short array, oldest first: masters have
+/* transaction.c - pairs requests with replies. A table is a short ring, oldest first: masters have
  * one or a few requests open, and the bound keeps a flood short. */
 #include "sensor/transaction.h"
 
@@ -20,35 +20,42 @@ const char *verdict_name(enum outcome_of outcome)
 	return names[outcome];
 }
 
-static bool grow(struct flow *f, unsigned max)
+/* Twice the room; what wrapped around is laid out straight. */
+static bool grow(struct flow *f)
 {
 	unsigned cap = f->tx == NULL ? TX_START : f->tx->cap * 2u;
-	if (cap > max)
-		cap = max;
-	struct tx_table *t = realloc(f->tx, sizeof *t + cap * sizeof t->tx[0]);
+	struct tx_table *t = malloc(sizeof *t + cap * sizeof t->tx[0]);
 	if (t == NULL)
 		return false;
-	if (f->tx == NULL)
-		t->count = 0, t->last_id = 0;
-	t->cap = (uint16_t)cap;
+	*t = (struct tx_table){ .cap = (uint16_t)cap };
+	if (f->tx != NULL) {
+		t->count = f->tx->count;
+		t->last_id = f->tx->last_id;
+		for (unsigned i = 0; i < t->count; i++)
+			t->tx[i] = *tx_at(f->tx, i);
+		free(f->tx);
+	}
 	f->tx = t;
 	return true;
 }
 
-static void remove_at(struct tx_table *t, size_t i)
+/* Those before it move up: replies mostly answer the oldest, so they are few. */
+static void remove_at(struct tx_table *t, unsigned i)
 {
+	for (; i > 0; i--)
+		*tx_at(t, i) = *tx_at(t, i - 1);
+	t->first = (uint16_t)((t->first + 1u) & (t->cap - 1u));
 	t->count--;
-	memmove(&t->tx[i], &t->tx[i + 1], (t->count - i) * sizeof t->tx[0]);
 }
 
 static void drop_oldest(struct tx_table *t, struct tx *dropped)
 {
-	size_t i = 0;
-	while (i < t->count && t->tx[i].wait != NULL)
+	unsigned i = 0;
+	while (i < t->count && tx_at(t, i)->wait != NULL)
 		i++;
 	if (i == t->count)
 		i = 0;
-	*dropped = t->tx[i];
+	*dropped = *tx_at(t, i);
 	remove_at(t, i);
 }
 
@@ -70,9 +77,9 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 		drop_oldest(f->tx, dropped);
 		*full = true;
 	}
-	if ((f->tx == NULL || f->tx->count == f->tx->cap) && !grow(f, max))
+	if ((f->tx == NULL || f->tx->count == f->tx->cap) && !grow(f))
 		return NULL;
-	struct tx *tx = &f->tx->tx[f->tx->count++];
+	struct tx *tx = tx_at(f->tx, f->tx->count++);
 	tx->key = pdu->tx_key;
 	tx->loose = pdu->tx_loose;
 	tx->kept = keep(pdu);
@@ -90,8 +97,8 @@ struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply)
 	struct tx *loose = NULL;
 	if (f->tx == NULL)
 		return NULL;
-	for (size_t i = 0; i < f->tx->count; i++) {
-		struct tx *tx = &f->tx->tx[i];
+	for (unsigned i = 0; i < f->tx->count; i++) {
+		struct tx *tx = tx_at(f->tx, i);
 		if (tx->from == from)
 			continue;
 		if (tx->key == reply->tx_key)
@@ -104,15 +111,16 @@ struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply)
 
 struct tx *tx_by_id(struct flow *f, uint32_t id)
 {
-	for (size_t i = 0; f->tx != NULL && i < f->tx->count; i++)
-		if (f->tx->tx[i].id == id)
-			return &f->tx->tx[i];
+	for (unsigned i = 0; f->tx != NULL && i < f->tx->count; i++)
+		if (tx_at(f->tx, i)->id == id)
+			return tx_at(f->tx, i);
 	return NULL;
 }
 
 void tx_close(struct flow *f, struct tx *tx)
 {
-	remove_at(f->tx, (size_t)(tx - f->tx->tx));
+	unsigned slot = (unsigned)(tx - f->tx->tx);
+	remove_at(f->tx, (slot - f->tx->first) & (f->tx->cap - 1u));
 }
 
 void tx_table_free(struct flow *f)

@@ -21,12 +21,17 @@ struct tx {
 	const struct rule *told[TX_TOLD]; /* that held for it: they do not judge the reply again */
 };
 
-/* Oldest first. */
+/* A ring, oldest first: the i-th is tx_at(t, i). */
 struct tx_table {
-	uint16_t count, cap;
+	uint16_t first, count, cap; /* cap is a power of two */
 	uint32_t last_id;
 	struct tx tx[];
 };
+
+static inline struct tx *tx_at(struct tx_table *t, unsigned i)
+{
+	return &t->tx[(t->first + i) & (t->cap - 1u)];
+}
 
 /* Files a request; NULL if there is no memory. Past @max the oldest without a waiting alert, else
  * the oldest, gives way: it is copied to *dropped and true is set in *full. */
@@ -36,6 +41,7 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
  * else NULL. */
 struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply);
 struct tx *tx_by_id(struct flow *f, uint32_t id);
+/* Others may move: pointers to them are stale. */
 void tx_close(struct flow *f, struct tx *tx);
 void tx_table_free(struct flow *f);
 

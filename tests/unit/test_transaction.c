@@ -101,7 +101,7 @@ static void a_flood_drops_the_oldest_that_nobody_waits_for(void **state)
 	struct flow f = { 0 };
 	for (uint64_t i = 1; i <= 8; i++)
 		ask(&f, 0, i, 0, i);
-	f.tx->tx[0].wait = (struct wait *)(uintptr_t)&f;
+	tx_at(f.tx, 0)->wait = (struct wait *)(uintptr_t)&f;
 	struct pdu p = message(TX_REQUEST, 9, 0);
 	struct tx dropped = { 0 };
 	bool full;
