@@ -22,7 +22,7 @@ check) wanted="$build $tests $lint redis-server tcpreplay iproute2" ;;
 cases | fuzz) wanted="$build $tests" ;;
 bench) wanted="$build python3 python3-yaml wireshark-common" ;;
 lint) wanted="$build $lint" ;;
-record) wanted='gcc libmodbus-dev mbpoll python3-pymodbus tcpdump iproute2 nodejs npm' ;;
+record) wanted='gcc libmodbus-dev mbpoll python3-pymodbus python3-serial-asyncio tcpdump tcpreplay iproute2 nodejs npm' ;;
 *)
 	sed -n 's/^# \{0,1\}//; 2,3p' "$0" >&2
 	exit 2
