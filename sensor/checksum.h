@@ -2,6 +2,7 @@
 #ifndef SENSOR_CHECKSUM_H
 #define SENSOR_CHECKSUM_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -27,12 +28,26 @@ static inline uint64_t sum_add(uint64_t sum, const uint8_t *at, size_t n)
 		memcpy(&a, at, sizeof(a));
 		even += a;
 	}
-	if (n > 0) {
-		uint32_t a = 0;
-		memcpy(&a, at, n);
+	if (n & 2) {
+		uint16_t a;
+		memcpy(&a, at, sizeof(a));
 		odd += a;
+		at += 2;
 	}
+	if (n & 1) /* as if a zero followed */
+		odd += htobe16((uint16_t)(*at << 8));
 	return even + odd;
+}
+
+/* The same for an IPv4 header without options. */
+static inline uint64_t sum_20(const uint8_t *at)
+{
+	uint64_t a, b;
+	uint32_t c;
+	memcpy(&a, at, sizeof(a));
+	memcpy(&b, at + 8, sizeof(b));
+	memcpy(&c, at + 16, sizeof(c));
+	return (a >> 32) + (uint32_t)a + (b >> 32) + (uint32_t)b + c;
 }
 
 /* The sum of bytes that hold their own checksum is 0xffff when it is right. */

@@ -162,7 +162,7 @@ bool packet_decode(struct packet *p, const struct packet_options *o)
 		.in = rd_over(p->bytes, p->caplen),
 		.beyond = p->wirelen > p->caplen ? p->wirelen - p->caplen : 0,
 	};
-	p->has_mac = p->bad_sum = false;
+	p->has_mac = p->bad_sum = p->contested = false;
 	p->vlans = p->ttl = p->layers = 0;
 	p->ip_id = 0;
 	o->counters->packets++;
@@ -170,10 +170,11 @@ bool packet_decode(struct packet *p, const struct packet_options *o)
 	return walk(&w, link_start(&w)) || packet_second_reading(p, o);
 }
 
-bool packet_second_reading(struct packet *p, const struct packet_options *o)
+bool packet_decode_again(struct packet *p, const struct packet_options *o)
 {
-	struct frag_second *s = o->frags == NULL ? NULL : frags_second(o->frags);
-	if (s == NULL || !s->waiting || s->packet.at.frame != p->at.frame)
+	struct frag_second *s = frags_second(o->frags);
+	p->contested = false;
+	if (!s->waiting)
 		return false;
 	s->waiting = false;
 	*p = s->packet;

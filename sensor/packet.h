@@ -13,6 +13,7 @@ struct packet {
 	const uint8_t *bytes;
 
 	bool has_mac, bad_sum;
+	bool contested; /* its fragments overlap with different bytes: there is a second reading */
 	uint8_t src_mac[6], dst_mac[6];
 	uint8_t vlans, ttl; /* innermost IP */
 	uint16_t vlan[FLOW_VLANS];
@@ -47,10 +48,13 @@ struct packet_options {
  * packet to go on with; otherwise it has been counted why not. */
 bool packet_decode(struct packet *p, const struct packet_options *o);
 
-/* After packet_decode(), whatever it said, call until false: where fragments contradicted each
- * other,
- * @p becomes the same packet with the other bytes. */
-bool packet_second_reading(struct packet *p, const struct packet_options *o);
+/* After packet_decode(), whatever it said, call until false: where fragments contradicted
+ * each other @p becomes the same packet with the other bytes. */
+bool packet_decode_again(struct packet *p, const struct packet_options *o);
+static inline bool packet_second_reading(struct packet *p, const struct packet_options *o)
+{
+	return p->contested && packet_decode_again(p, o);
+}
 
 /* Are so many checksums wrong that the capture was made where they are off-loaded (-k none)? */
 bool packet_sums_suspect(const struct counters *c);

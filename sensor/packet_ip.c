@@ -10,11 +10,12 @@ enum next ip_by_version(const struct walk *w)
 	return rd_peek(&w->in, 0) >> 4 == 6 ? NEXT_IP6 : NEXT_IP4;
 }
 
+/* Two whole stores: who hashes or compares the address loads it in two. */
 static void take_v4(struct addr *a, const uint8_t *at)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	memcpy(a->bytes, mapped, sizeof(mapped));
-	memcpy(a->bytes + 12, at, 4);
+	uint64_t high = 0, low = htobe64(UINT64_C(0xffff00000000) | be32(at));
+	memcpy(a->bytes, &high, sizeof(high));
+	memcpy(a->bytes + 8, &low, sizeof(low));
 	a->family = 4;
 }
 
@@ -48,6 +49,7 @@ static enum next fragment(struct walk *w, struct frag *in)
 		struct frag_second *s = frags_second(w->o->frags);
 		s->packet = *p;
 		s->pseudo = w->pseudo;
+		p->contested = true;
 	}
 	return ip_protocol(w, whole.protocol);
 }
@@ -74,6 +76,18 @@ static uint64_t word(const uint8_t *at)
 	return v;
 }
 
+static enum next fragment_v4(struct walk *w, const uint8_t *h)
+{
+	uint16_t piece = be16(h + 6); /* flags, offset in units of 8 bytes */
+	struct frag in = {
+		.id = w->p->ip_id,
+		.protocol = h[9],
+		.more = piece & 0x2000,
+		.offset = (piece & 0x1fffu) * 8,
+	};
+	return fragment(w, &in);
+}
+
 enum next ip_v4(struct walk *w)
 {
 	const uint8_t *h = w->in.at;
@@ -89,7 +103,8 @@ enum next ip_v4(struct walk *w)
 		return walk_malformed(w);
 	if (w->in.left < header)
 		return walk_cut(w);
-	if (w->o->checksums == CHECKSUM_VERIFY && sum_fold(sum_add(0, h, header)) != 0xffff) {
+	if (w->o->checksums == CHECKSUM_VERIFY &&
+		sum_fold(header == IP4_HEADER ? sum_20(h) : sum_add(0, h, header)) != 0xffff) {
 		w->p->bad_sum = true;
 		return walk_drop(&w->o->counters->bad_ip_sum);
 	}
@@ -104,17 +119,9 @@ enum next ip_v4(struct walk *w)
 	walk_trim(w, total);
 	rd_skip(&w->in, header);
 
-	uint16_t piece = be16(h + 6) & 0x3fff; /* more fragments, offset in units of 8 bytes */
-	if (piece != 0) {
-		struct frag in = {
-			.id = p->ip_id,
-			.protocol = h[9],
-			.more = piece & 0x2000,
-			.offset = (piece & 0x1fffu) * 8,
-		};
-		return fragment(w, &in);
-	}
-	return ip_protocol(w, h[9]);
+	if ((be16(h + 6) & 0x3fff) != 0)
+		return fragment_v4(w, h);
+	return h[9] == L4_TCP ? NEXT_TCP : ip_protocol(w, h[9]);
 }
 
 enum next ip_v6(struct walk *w)
