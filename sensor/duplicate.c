@@ -33,30 +33,19 @@ void duplicates_free(struct duplicates *d)
 	free(d);
 }
 
+/* What must be the same, but for the ends of the flow. */
 static uint64_t fingerprint(const struct packet *p)
 {
-	struct {
-		uint8_t src[16], dst[16];
-		uint16_t sport, dport, ip_id;
-		uint8_t flags, l4;
-		uint32_t seq, ack, len, zero;
-	} in;
-	memcpy(in.src, p->src.bytes, 16);
-	memcpy(in.dst, p->dst.bytes, 16);
-	in.sport = p->sport;
-	in.dport = p->dport;
-	in.ip_id = p->ip_id;
-	in.l4 = p->l4;
-	in.len = p->payload_wire_len;
-	in.zero = 0;
-	bool tcp = p->l4 == L4_TCP;
-	in.flags = tcp ? p->tcp_flags : 0;
-	in.seq = tcp ? p->seq : 0;
-	in.ack = tcp ? p->ack : 0;
-	uint64_t seed = 0;
-	if (!tcp && p->payload_len > 0)
-		seed ^= XXH3_64bits(p->payload, p->payload_len);
-	return XXH3_64bits_withSeed(&in, sizeof in, seed);
+	uint64_t a = (uint64_t)p->ip_id << 32 | p->payload_wire_len, b = p->sport;
+	if (p->l4 == L4_TCP) {
+		a ^= (uint64_t)p->tcp_flags << 48;
+		b += (uint64_t)p->seq << 32 ^ (uint64_t)p->ack << 8;
+	} else if (p->payload_len > 0) {
+		b += XXH3_64bits(p->payload, p->payload_len);
+	}
+	a = (a ^ UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
+	b = (b ^ a ^ a >> 32) * UINT64_C(0xff51afd7ed558ccd);
+	return b ^ b >> 32;
 }
 
 static uint32_t path_of(const struct packet *p)
@@ -69,16 +58,15 @@ static uint32_t path_of(const struct packet *p)
 	return h;
 }
 
-bool duplicates_seen(struct duplicates *d, const struct packet *p)
+bool duplicates_seen(struct duplicates *d, const struct packet *p, uint64_t flow_hash)
 {
-	uint64_t print = fingerprint(p);
-	struct recent *r = &d->recent[print % RECENT];
+	uint64_t place = fingerprint(p);
+	uint32_t print = (uint32_t)(place >> 32) ^ (uint32_t)flow_hash;
+	struct recent *r = &d->recent[place % RECENT];
 	int64_t since = (int64_t)((uint64_t)p->at.ts_ns - (uint64_t)r->ts_ns);
 	uint32_t path = p->l4 == L4_UDP ? path_of(p) : 0;
-	bool seen = r->print == (uint32_t)(print >> 32) && since >= 0 && since <= WITHIN_NS &&
+	bool seen = r->print == print && since >= 0 && since <= WITHIN_NS &&
 		    (p->l4 == L4_TCP || r->path != path);
-	*r = (struct recent){
-		.ts_ns = p->at.ts_ns, .print = (uint32_t)(print >> 32), .path = path
-	};
+	*r = (struct recent){ .ts_ns = p->at.ts_ns, .print = print, .path = path };
 	return seen;
 }

@@ -12,7 +12,8 @@ void duplicates_free(struct duplicates *d);
 
 /* Was a packet with the same addresses, IP id and layer-4 header seen within 5 ms? For UDP the
  * payload is compared too, and VLAN, MAC or TTL must differ, for polls repeat. TCP payload is
- * left to the stream, which knows the bytes. Remembers @p. */
-bool duplicates_seen(struct duplicates *d, const struct packet *p);
+ * left to the stream, which knows the bytes. Remembers @p.
+ * @flow_hash stands for the addresses and ports. */
+bool duplicates_seen(struct duplicates *d, const struct packet *p, uint64_t flow_hash);
 
 #endif

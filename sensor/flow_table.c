@@ -26,7 +26,7 @@ struct flow_table {
 	size_t slab_count, slab_room;
 	uint32_t free; /* chain through older */
 	struct list lists[FLOW_LISTS];
-	uint64_t seed;
+	uint64_t secret[4];
 };
 
 /* Both ends, the lower one first, so that both directions have one key. */
@@ -63,11 +63,31 @@ static uint64_t flow_id(const struct packet *p)
 	return XXH3_64bits(&in, sizeof in) & ((UINT64_C(1) << 51) - 1);
 }
 
-static uint32_t hash_of(const struct flow_table *t, const struct packet *p)
+static uint64_t load64(const uint8_t *bytes)
 {
-	struct key k;
-	key_of(&k, p);
-	return (uint32_t)XXH3_64bits_withSeed(&k, sizeof k, t->seed);
+	uint64_t v;
+	memcpy(&v, bytes, sizeof v);
+	return v;
+}
+
+/* Both halves of a 128-bit product, folded. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t mix_end(const struct flow_table *t, const struct addr *ip, uint16_t port)
+{
+	return mix(load64(ip->bytes) ^ t->secret[0],
+		load64(ip->bytes + 8) ^ (uint64_t)port << 48 ^ t->secret[1]);
+}
+
+/* Each end by itself and then their sum, so that the order does not matter. */
+uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
+{
+	uint64_t ends = mix_end(t, &p->src, p->sport) + mix_end(t, &p->dst, p->dport);
+	return mix(ends ^ t->secret[2], t->secret[3] ^ p->l4);
 }
 
 static struct flow_slot *slot_at(const struct flow_table *t, uint32_t index)
@@ -95,7 +115,8 @@ struct flow_table *flow_table_new(size_t cap, uint64_t seed)
 	}
 	t->mask = FIRST_CELLS - 1;
 	t->cap = cap < 1 ? 1 : cap >= FLOW_NONE ? FLOW_NONE - 1 : cap;
-	t->seed = seed;
+	for (unsigned i = 0; i < 4; i++) /* odd: never all zero */
+		t->secret[i] = XXH3_64bits_withSeed(&i, sizeof i, seed) | 1;
 	t->free = FLOW_NONE;
 	for (unsigned i = 0; i < FLOW_LISTS; i++)
 		t->lists[i] = (struct list){ FLOW_NONE, FLOW_NONE };
@@ -113,17 +134,22 @@ void flow_table_free(struct flow_table *t)
 	free(t);
 }
 
+static bool same_ip(const struct addr *a, const struct addr *b)
+{
+	return load64(a->bytes) == load64(b->bytes) && load64(a->bytes + 8) == load64(b->bytes + 8);
+}
+
 static bool sent_by(const struct flow *f, unsigned from, const struct packet *p)
 {
 	const struct endpoint *src = &f->end[from], *dst = &f->end[!from];
-	return src->port == p->sport && dst->port == p->dport &&
-	       memcmp(src->ip.bytes, p->src.bytes, 16) == 0 &&
-	       memcmp(dst->ip.bytes, p->dst.bytes, 16) == 0;
+	return src->port == p->sport && dst->port == p->dport && same_ip(&src->ip, &p->src) &&
+	       same_ip(&dst->ip, &p->dst);
 }
 
-struct flow_slot *flow_table_find(struct flow_table *t, const struct packet *p, unsigned *from)
+struct flow_slot *flow_table_find(
+	const struct flow_table *t, const struct packet *p, uint64_t full, unsigned *from)
 {
-	uint32_t hash = hash_of(t, p);
+	uint32_t hash = (uint32_t)full;
 	for (size_t i = hash & t->mask; t->cells[i].index != FLOW_NONE; i = (i + 1) & t->mask) {
 		if (t->cells[i].hash != hash)
 			continue;
@@ -229,7 +255,8 @@ static void end_init(struct endpoint *e, const struct addr *ip, uint16_t port, c
 		memcpy(e->mac, mac, sizeof e->mac);
 }
 
-struct flow_slot *flow_table_add(struct flow_table *t, const struct packet *p, enum flow_list list)
+struct flow_slot *flow_table_add(
+	struct flow_table *t, const struct packet *p, uint64_t hash, enum flow_list list)
 {
 	if (flow_table_full(t) || !grow_cells(t) || !grow_slabs(t))
 		return NULL;
@@ -238,7 +265,7 @@ struct flow_slot *flow_table_add(struct flow_table *t, const struct packet *p, e
 	t->free = s->older;
 	memset(s, 0, sizeof *s);
 	s->index = index;
-	s->hash = hash_of(t, p);
+	s->hash = (uint32_t)hash;
 	s->listed_ns = p->at.ts_ns;
 	struct flow *f = &s->flow;
 	end_init(&f->end[0], &p->src, p->sport, p->has_mac ? p->src_mac : NULL);

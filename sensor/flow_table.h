@@ -62,11 +62,15 @@ struct flow_table;
 struct flow_table *flow_table_new(size_t cap, uint64_t seed);
 void flow_table_free(struct flow_table *t);
 
+/* Seeded, and the same for both directions: find and add want it. */
+uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p);
 /* The flow of @p or NULL; *from says which end sent it. */
-struct flow_slot *flow_table_find(struct flow_table *t, const struct packet *p, unsigned *from);
+struct flow_slot *flow_table_find(
+	const struct flow_table *t, const struct packet *p, uint64_t hash, unsigned *from);
 bool flow_table_full(const struct flow_table *t);
 /* A new flow for @p, sent by end[0]; in list @list. NULL when full or out of memory. */
-struct flow_slot *flow_table_add(struct flow_table *t, const struct packet *p, enum flow_list list);
+struct flow_slot *flow_table_add(
+	struct flow_table *t, const struct packet *p, uint64_t hash, enum flow_list list);
 void flow_table_remove(struct flow_table *t, struct flow_slot *s);
 
 /* @s is in use at @now_ns: keeps its list ordered, to the second. */

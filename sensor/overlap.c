@@ -71,8 +71,8 @@ static bool add_ring(struct transport *t, struct stream *st, unsigned from, stru
 {
 	const struct half *h = &st->half[from];
 	while (from_seq != to_seq) {
-		uint32_t at = from_seq % RING, n = to_seq - from_seq;
-		n = n < RING - at ? n : RING - at;
+		uint32_t at = from_seq % h->ring_size, n = to_seq - from_seq;
+		n = n < h->ring_size - at ? n : h->ring_size - at;
 		if (!add(t, st, from, a, h->ring + at, n))
 			return false;
 		from_seq += n;
@@ -114,7 +114,7 @@ static bool difference(
 	uint32_t back = h->next - past->seq;
 	uint32_t i = back > h->ring_len ? back - h->ring_len : 0;
 	for (; i < past->len; i++) {
-		if (h->ring[(past->seq + i) % RING] == past->bytes[i])
+		if (h->ring[(past->seq + i) % h->ring_size] == past->bytes[i])
 			continue;
 		if (!found)
 			*first = past->seq + i;
@@ -131,7 +131,7 @@ static bool keep_alive(const struct stream *st, const struct half *h, const stru
 	if (past->len != 1 || past->seq + 1 != h->next)
 		return false;
 	return past->bytes[0] == 0 ||
-		ns_between(st->slot->flow.last_ns, past->at.ts_ns) >= KEEP_ALIVE_NS;
+	       ns_between(st->slot->flow.last_ns, past->at.ts_ns) >= KEEP_ALIVE_NS;
 }
 
 static struct reread *reread_new(struct transport *t, struct stream *st, unsigned from,

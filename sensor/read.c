@@ -130,20 +130,39 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 	return n - in.left;
 }
 
+/* Room for a few segments like this one; false when memory is short. */
+static bool ring_grow(struct transport *t, struct half *h, uint32_t len)
+{
+	uint32_t size = h->ring_size == 0 ? RING_MIN : h->ring_size;
+	while (size < RING_MAX && len * 4 > size)
+		size *= 2;
+	if (size == h->ring_size)
+		return true;
+	uint8_t *ring = pool_take(&t->pool, size);
+	if (ring == NULL)
+		return h->ring != NULL;
+	for (uint32_t seq = h->next - h->ring_len; seq != h->next; seq++)
+		ring[seq % size] = h->ring[seq % h->ring_size];
+	pool_give(&t->pool, h->ring, h->ring_size);
+	h->ring = ring;
+	h->ring_size = (uint16_t)size;
+	return true;
+}
+
 static void ring_add(struct transport *t, struct half *h, const struct piece *in)
 {
-	if (h->ring == NULL)
-		h->ring = pool_take(&t->pool, RING);
-	if (h->ring == NULL)
+	if (h->ring_size < RING_MAX && in->len * 4 > h->ring_size && !ring_grow(t, h, in->len))
 		return;
-	uint32_t n = in->len < RING ? in->len : RING;
-	uint32_t at = (in->seq + (in->len - n)) % RING;
-	uint32_t first = n < RING - at ? n : RING - at;
+	uint32_t size = h->ring_size, n = in->len < size ? in->len : size;
+	if (n == 0)
+		return;
+	uint32_t at = (in->seq + (in->len - n)) & (size - 1);
+	uint32_t first = n < size - at ? n : size - at;
 	memcpy(h->ring + at, in->bytes + (in->len - n), first);
 	if (n > first)
 		memcpy(h->ring, in->bytes + (in->len - n) + first, n - first);
 	n += h->ring_len;
-	h->ring_len = (uint16_t)(n < RING ? n : RING);
+	h->ring_len = (uint16_t)(n < size ? n : size);
 }
 
 static void drop_part(struct half *h, struct transport *t)
@@ -251,10 +270,9 @@ void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t
 	t->counters->gaps++;
 	t->counters->gap_bytes += n;
 	if (st->slot->mode == FLOW_OURS && f->dissector->lost != NULL) {
-		struct dissect d = { .dir = flow_dir(f, from),
-			.l4 = f->l4,
-			.state = f->state,
-			.pool = &t->pool };
+		struct dissect d = {
+			.dir = flow_dir(f, from), .l4 = f->l4, .state = f->state, .pool = &t->pool
+		};
 		f->dissector->lost(&d);
 	} else if (st->slot->mode == FLOW_UNDECIDED) {
 		detect_lost(t, st);

@@ -11,7 +11,7 @@ enum {
 	WAITING_MAX = 1024, /* segments of a direction that may wait */
 	RIVALS_MAX = 4,     /* segments that contradict one; more are not looked at */
 	PROOF_SHARE = 10,   /* acknowledged holes wait gap_ms / this: only the mirror can be late */
-	ABSENT_MAX = 2,	      /* holes in vain before a direction counts as not captured */
+	ABSENT_MAX = 2,     /* holes in vain before a direction counts as not captured */
 };
 
 struct stream *stream_of(struct transport *t, struct flow_slot *s, struct stamp at)
@@ -69,7 +69,7 @@ void stream_free(struct transport *t, struct flow_slot *s)
 		joiner_free(&h->part, &t->pool);
 		overlap_forget(t, h);
 		late_forget(t, h);
-		pool_give(&t->pool, h->ring, h->ring != NULL ? RING : 0);
+		pool_give(&t->pool, h->ring, h->ring_size);
 	}
 	pool_give(&t->pool, st, sizeof *st);
 	s->flow.stream = NULL;

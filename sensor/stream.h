@@ -4,8 +4,8 @@
 
 #include "sensor/transport_state.h"
 
-/* Delivered bytes kept to compare what is sent again; a power of two. */
-enum { RING = 256, PDU_STARTS = 4 };
+/* Delivered bytes kept to compare what is sent again; powers of two. Short segments keep less. */
+enum { RING_MIN = 64, RING_MAX = 256, PDU_STARTS = 4 };
 
 struct segment; /* bytes that wait, stream.c */
 struct reread;  /* the other reading of a conflict, overlap.c */
@@ -21,11 +21,11 @@ struct half {
 	struct segment *far;          /* one from quite elsewhere: maybe a new start */
 	struct joiner part;           /* a message cut over segments */
 	struct stamp part_at;         /* the latest segment in part */
-	uint8_t *ring;                /* byte of sequence number n at n % RING */
+	uint8_t *ring;                /* byte of sequence number n at n % ring_size */
 	struct reread *reread;
 	struct hole *hole;
-	uint32_t starts[PDU_STARTS]; /* where the latest messages began, by starts_at */
-	uint16_t ring_len;           /* valid bytes before next */
+	uint32_t starts[PDU_STARTS];  /* where the latest messages began, by starts_at */
+	uint16_t ring_size, ring_len; /* ring_len valid bytes before next */
 	uint8_t starts_at, starts_len;
 	uint8_t absent; /* times the other end's reply waited in vain for this direction */
 	bool started;   /* next is known */

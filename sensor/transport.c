@@ -177,12 +177,12 @@ static void evict(struct transport *t, struct stamp at)
 	tell_doubling(t, &t->flows_full, ANOMALY_FLOWS_FULL, NULL, 0, at);
 }
 
-static struct flow_slot *flow_begin(struct transport *t, const struct packet *p)
+static struct flow_slot *flow_begin(struct transport *t, const struct packet *p, uint64_t hash)
 {
 	if (flow_table_full(t->flows))
 		evict(t, p->at);
 	struct flow_slot *s =
-		flow_table_add(t->flows, p, p->l4 == L4_TCP ? FLOWS_EMPTY : FLOWS_DATAGRAM);
+		flow_table_add(t->flows, p, hash, p->l4 == L4_TCP ? FLOWS_EMPTY : FLOWS_DATAGRAM);
 	if (s == NULL)
 		return NULL;
 	t->counters->flows++;
@@ -255,11 +255,11 @@ static bool take_payload(
 	return fresh;
 }
 
-static void tcp_packet(struct transport *t, const struct packet *p)
+static void tcp_packet(struct transport *t, const struct packet *p, uint64_t hash)
 {
 	unsigned from = 0;
-	struct flow_slot *s = flow_table_find(t->flows, p, &from);
-	bool copy = duplicates_seen(t->seen, p);
+	struct flow_slot *s = flow_table_find(t->flows, p, hash, &from);
+	bool copy = duplicates_seen(t->seen, p, hash);
 	bool syn = (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN;
 	bool payload = p->payload_wire_len > 0 && !(p->tcp_flags & TCP_RST);
 	if (copy && !payload) {
@@ -273,7 +273,7 @@ static void tcp_packet(struct transport *t, const struct packet *p)
 	if (s == NULL) {
 		if (!syn && !payload)
 			return;
-		s = flow_begin(t, p);
+		s = flow_begin(t, p, hash);
 		if (s == NULL)
 			return;
 		from = 0;
@@ -289,16 +289,16 @@ static void tcp_packet(struct transport *t, const struct packet *p)
 		take_end(t, s, from, p);
 }
 
-static void udp_packet(struct transport *t, const struct packet *p)
+static void udp_packet(struct transport *t, const struct packet *p, uint64_t hash)
 {
-	if (duplicates_seen(t->seen, p)) {
+	if (duplicates_seen(t->seen, p, hash)) {
 		t->counters->duplicates++;
 		return;
 	}
 	unsigned from = 0;
-	struct flow_slot *s = flow_table_find(t->flows, p, &from);
+	struct flow_slot *s = flow_table_find(t->flows, p, hash, &from);
 	if (s == NULL)
-		s = flow_begin(t, p);
+		s = flow_begin(t, p, hash);
 	if (s == NULL)
 		return;
 	count_packet(t, s, from, p);
@@ -319,10 +319,11 @@ static void udp_packet(struct transport *t, const struct packet *p)
 void transport_packet(struct transport *t, const struct packet *p)
 {
 	transport_tick(t, p->at.ts_ns);
+	uint64_t hash = flow_table_hash(t->flows, p);
 	if (p->l4 == L4_TCP)
-		tcp_packet(t, p);
+		tcp_packet(t, p, hash);
 	else if (p->l4 == L4_UDP)
-		udp_packet(t, p);
+		udp_packet(t, p, hash);
 }
 
 void transport_finish(struct transport *t)
