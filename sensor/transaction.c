@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 enum { TX_START = 4 };
+#define TX_STALE_NS (INT64_C(10) * 1000000000)
 
 const char *verdict_name(enum outcome_of outcome)
 {
@@ -39,13 +40,26 @@ static bool grow(struct flow *f)
 	return true;
 }
 
-/* Those before it move up: replies mostly answer the oldest, so they are few. */
+/* The shorter side moves: replies mostly answer the oldest or the newest. */
 static void remove_at(struct tx_table *t, unsigned i)
 {
-	for (; i > 0; i--)
-		*tx_at(t, i) = *tx_at(t, i - 1);
-	t->first = (uint16_t)((t->first + 1u) & (t->cap - 1u));
 	t->count--;
+	if (i <= t->count / 2u) {
+		for (; i > 0; i--)
+			*tx_at(t, i) = *tx_at(t, i - 1);
+		t->first = (uint16_t)((t->first + 1u) & (t->cap - 1u));
+	} else {
+		for (; i < t->count; i++)
+			*tx_at(t, i) = *tx_at(t, i + 1);
+	}
+}
+
+/* Requests long past any reply make way; nobody waits for them. */
+static void forget_stale(struct tx_table *t, int64_t now_ns)
+{
+	while (t->count > 0 && tx_at(t, 0)->wait == NULL &&
+		now_ns - tx_at(t, 0)->at.ts_ns > TX_STALE_NS)
+		remove_at(t, 0);
 }
 
 static void drop_oldest(struct tx_table *t, struct tx *dropped)
@@ -73,6 +87,8 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 	unsigned max, struct tx *dropped, bool *full)
 {
 	*full = false;
+	if (f->tx != NULL)
+		forget_stale(f->tx, at.ts_ns);
 	if (f->tx != NULL && f->tx->count >= max) {
 		drop_oldest(f->tx, dropped);
 		*full = true;

@@ -33,8 +33,9 @@ static inline struct tx *tx_at(struct tx_table *t, unsigned i)
 	return &t->tx[(t->first + i) & (t->cap - 1u)];
 }
 
-/* Files a request; NULL if there is no memory. Past @max the oldest without a waiting alert, else
- * the oldest, gives way: it is copied to *dropped and true is set in *full. */
+/* Files a request; NULL if there is no memory. Those unanswered for 10 s are forgotten. Past @max
+ * the oldest without a waiting alert, else the oldest, gives way: it is copied to *dropped and true
+ * is set in *full. */
 struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu,
 	unsigned max, struct tx *dropped, bool *full);
 /* The request that a reply sent by end @from answers: oldest with its key, else with its loose key,
