@@ -29,7 +29,11 @@ struct ipset {
 	uint32_t *index4; /* 65,537: of the first range that starts in each /16 */
 };
 
-enum { SLASH16S = 65536, BLOCK = 16 };
+enum {
+	SLASH16S = 65536,
+	BLOCK = 16,
+	INDEX_FROM = 256 /* ranges; fewer are searched as they are */
+};
 
 static void *grab(size_t count, size_t size)
 {
@@ -142,7 +146,7 @@ static void take_v4(struct ipset *set)
 			set->range[n++] = r;
 	}
 	set->count = n;
-	if (set->count4 == 0)
+	if (set->count4 < INDEX_FROM)
 		return;
 	set->index4 = grab(SLASH16S + 1, sizeof *set->index4);
 	uint32_t at = 0;
@@ -181,9 +185,11 @@ void ipset_ready(struct ipset *set)
 
 static bool has4(const struct ipset *set, uint32_t ip)
 {
-	if (set->index4 == NULL)
-		return false;
-	size_t low = set->index4[ip >> 16], high = set->index4[(ip >> 16) + 1];
+	size_t low = 0, high = set->count4;
+	if (set->index4 != NULL) {
+		low = set->index4[ip >> 16];
+		high = set->index4[(ip >> 16) + 1];
+	}
 	/* the first range that starts beyond ip; the one before it is the only that can hold it */
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;

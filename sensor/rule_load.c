@@ -62,21 +62,19 @@ void rules_keep_regex(struct rules *r, struct regex *regex)
 /* Fields for bongsu.matched: each once, in the order they were written. */
 static void name_fields(struct rules *rules, struct compiled *c, const struct term *terms)
 {
-	size_t most = 0;
+	size_t count = 0;
 	for (const struct term *t = terms; t != NULL; t = t->next)
-		most++;
-	c->named = arena_array(&rules->arena, most, sizeof *c->named);
-	for (const struct term *t = terms; t != NULL; t = t->next) {
-		bool known = t->op == OP_ABSENT;
-		for (uint32_t i = 0; i < c->named_count && !known; i++)
-			known = c->named[i]->id == t->ref.id;
+		count++;
+	const struct term **ordered = arena_array(&rules->arena, count, sizeof *ordered);
+	c->named = arena_array(&rules->arena, count, sizeof *c->named);
+	for (size_t i = count; i > 0; terms = terms->next) /* chained last first */
+		ordered[--i] = terms;
+	for (size_t i = 0; i < count; i++) {
+		bool known = ordered[i]->op == OP_ABSENT;
+		for (uint32_t k = 0; k < c->named_count && !known; k++)
+			known = c->named[k]->id == ordered[i]->ref.id;
 		if (!known)
-			c->named[c->named_count++] = &rules->words.ref[t->ref.id];
-	}
-	for (uint32_t i = 0; i < c->named_count / 2; i++) { /* terms are chained last first */
-		const struct field_ref *swap = c->named[i];
-		c->named[i] = c->named[c->named_count - 1 - i];
-		c->named[c->named_count - 1 - i] = swap;
+			c->named[c->named_count++] = &rules->words.ref[ordered[i]->ref.id];
 	}
 }
 

@@ -18,9 +18,10 @@ static void put_envelope(const struct compiled *c, const struct field_ref *ref, 
 	case KIND_LABEL:
 		names = &c->set->labels[label_table(ref->index)];
 		if (v.u < names->count) {
-			v.bytes = (const uint8_t *)names->name[v.u];
-			v.len = (uint32_t)strlen(names->name[v.u]);
-			put(ctx, ref->field->name, FIELD_TEXT, v);
+			const char *name = names->name[v.u];
+			struct value text = { .bytes = (const uint8_t *)name,
+				.len = (uint32_t)strlen(name) };
+			put(ctx, ref->field->name, FIELD_TEXT, text);
 		}
 		return;
 	case KIND_UINT:
