@@ -8,6 +8,7 @@ enum { UMAS_LENGTH_MAX = 2048 };               /* UMAS negotiates larger message
 enum { RTU_LEAST = 4 };                        /* unit, function, CRC */
 
 struct flow_state {
+	struct modbus_open open;
 	uint8_t framing; /* MODBUS_MBAP, MODBUS_RTU; 0 until the first message */
 };
 
@@ -62,9 +63,14 @@ static void pair(struct pdu *out, enum dir dir)
 
 static void read_body(struct reader body, struct dissect *d, struct pdu *out)
 {
+	struct flow_state *state = d->state;
 	modbus_take8(&body, out, MODBUS_UNIT);
 	modbus_pdu(body, pdu_dir(d->dir), out);
 	pair(out, d->dir);
+	if (out->tx == TX_REQUEST)
+		modbus_open_request(&state->open, out);
+	else if (out->tx == TX_REPLY)
+		modbus_open_reply(&state->open, out);
 }
 
 static enum outcome more(struct dissect *d, size_t need)
@@ -76,6 +82,7 @@ static enum outcome more(struct dissect *d, size_t need)
 static enum outcome bad_protocol(struct pdu *out)
 {
 	out->malformed = NULL;
+	out->tx = TX_NONE;
 	return pdu_bad(out, "protocol id is not 0");
 }
 

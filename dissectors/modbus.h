@@ -145,6 +145,23 @@ bool modbus_umas_known(unsigned function);
 void modbus_umas_request(struct reader *r, struct pdu *out);
 void modbus_umas_reply(struct reader *r, struct pdu *out);
 
+/* modbus_open.c: a ring of requests in the flow's state. */
+enum { MODBUS_OPEN = 16 };
+struct modbus_open {
+	struct modbus_request {
+		uint16_t transaction;
+		uint8_t unit, code;
+		uint16_t echo[3];
+		bool waiting;
+	} request[MODBUS_OPEN];
+	uint32_t next;  /* requests so far */
+	uint16_t first; /* transaction id of the first request seen */
+	int8_t trust;   /* replies that had a request's id, less those that had not */
+};
+void modbus_open_request(struct modbus_open *o, const struct pdu *p);
+/* Sets tx_loose to 0 where pairing by unit and function alone would guess wrong. */
+void modbus_open_reply(struct modbus_open *o, struct pdu *p);
+
 /* modbus_items.c */
 void modbus_items(struct pdu *out, enum modbus_layout layout, struct reader bytes);
 bool modbus_next_item(struct item_cursor *c, struct item *out);

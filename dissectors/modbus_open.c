@@ -1,0 +1,91 @@
+/* modbus_open.c - the last requests of a flow, kept for two questions about a reply: does this
+ * server echo transaction ids, and does it echo what was written ([MB] 6.5, 6.6, 6.11, 6.12, 6.16)?
+ */
+#include "dissectors/modbus.h"
+
+enum { TRUST_MAX = 7, OLDER_MAX = 256 };
+
+/* What a write says and its reply must repeat. */
+static void echoed(const struct pdu *p, uint16_t out[3])
+{
+	// clang-format off
+	static const uint8_t fields[MODBUS_CODES][3] = { /* index + 1 */
+		[5]  = { MODBUS_ADDRESS + 1, MODBUS_VALUE + 1 },
+		[6]  = { MODBUS_ADDRESS + 1, MODBUS_VALUE + 1 },
+		[15] = { MODBUS_ADDRESS + 1, MODBUS_QUANTITY + 1 },
+		[16] = { MODBUS_ADDRESS + 1, MODBUS_QUANTITY + 1 },
+		[22] = { MODBUS_ADDRESS + 1, MODBUS_AND_MASK + 1, MODBUS_OR_MASK + 1 },
+	};
+	// clang-format on
+	for (int i = 0; i < 3; i++) {
+		unsigned field = fields[p->code][i];
+		out[i] = field > 0 && pdu_has(p, field - 1) ? (uint16_t)p->value[field - 1].u : 0;
+	}
+}
+
+static uint16_t transaction_of(const struct pdu *p)
+{
+	if (!pdu_has(p, MODBUS_TRANSACTION))
+		return 0;
+	return (uint16_t)p->value[MODBUS_TRANSACTION].u;
+}
+
+void modbus_open_request(struct modbus_open *o, const struct pdu *p)
+{
+	struct modbus_request *r = &o->request[o->next++ % MODBUS_OPEN];
+	*r = (struct modbus_request){
+		.transaction = transaction_of(p),
+		.unit = (uint8_t)p->value[MODBUS_UNIT].u,
+		.code = (uint8_t)p->code,
+		.waiting = true,
+	};
+	echoed(p, r->echo);
+	if (o->next == 1)
+		o->first = r->transaction;
+}
+
+/* The request it answers, the latest first; with several alike, the one whose words it repeats. */
+static struct modbus_request *find(
+	struct modbus_open *o, const struct pdu *p, const uint16_t echo[3])
+{
+	uint16_t transaction = transaction_of(p);
+	struct modbus_request *found = NULL;
+	for (unsigned i = 0; i < MODBUS_OPEN; i++) {
+		struct modbus_request *r = &o->request[(o->next - 1 - i) % MODBUS_OPEN];
+		if (!r->waiting || r->transaction != transaction ||
+			r->unit != p->value[MODBUS_UNIT].u || r->code != p->code)
+			continue;
+		if (p->rejected || memcmp(r->echo, echo, sizeof r->echo) == 0)
+			return r;
+		if (found == NULL)
+			found = r;
+	}
+	return found;
+}
+
+/* May a reply without a request of its id be paired by unit and function? Not with a server that
+ * is known to echo ids, nor for an id from before the capture began. */
+static bool may_pair_loosely(const struct modbus_open *o, uint16_t transaction)
+{
+	uint16_t older = (uint16_t)(o->first - transaction);
+	return o->trust <= 0 && (transaction == 0 || older == 0 || older > OLDER_MAX);
+}
+
+void modbus_open_reply(struct modbus_open *o, struct pdu *p)
+{
+	uint16_t echo[3];
+	echoed(p, echo);
+	struct modbus_request *r = find(o, p, echo);
+	if (r != NULL) {
+		r->waiting = false;
+		if (o->trust < TRUST_MAX)
+			o->trust++;
+		if (!p->rejected && p->status == 0 && memcmp(r->echo, echo, sizeof echo) != 0)
+			pdu_damaged(p, "reply does not echo the write");
+		return;
+	}
+	if (o->trust > 0)
+		o->trust--;
+	if (pdu_has(p, MODBUS_TRANSACTION) && !may_pair_loosely(o, transaction_of(p)))
+		p->tx_loose = 0;
+}
