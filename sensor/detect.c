@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "sensor/overlap.h"
+
 enum {
 	PREFIX_MAX = 512, /* bytes looked at together */
 	HELD_MAX = 4096,  /* bytes held back for a decision */
@@ -231,8 +233,10 @@ static void miss(struct transport *t, struct flow_slot *s, unsigned from, const 
 	s->candidate = s->weak = 0;
 	t->counters->other_protocol += in->len;
 	if (!s->hinted) {
-		if (s->misses >= MISSES_OTHER)
+		if (s->misses >= MISSES_OTHER) {
 			s->mode = FLOW_OTHER;
+			s->syn[0] = s->syn[1] = false; /* no longer followed from its start */
+		}
 	} else if (s->misses >= MISSES_TOLD && !(s->told & TOLD_NOT_PROTOCOL)) {
 		s->told |= TOLD_NOT_PROTOCOL;
 		transport_tell(t, ANOMALY_NOT_PROTOCOL, s, from, in->at, s->misses, NULL);
@@ -259,33 +263,45 @@ static bool starts_later(struct transport *t, struct flow_slot *s, unsigned from
 	return false;
 }
 
+/* What the bytes held back and @in together look like, else what @in alone does. */
+static struct verdict_of ask_joined(
+	struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+{
+	struct half *h = &st->half[from];
+	uint8_t prefix[PREFIX_MAX];
+	if (h->unclear > 0) {
+		size_t n = gather(st, from, in, prefix);
+		struct verdict_of joined = ask_all(t, &st->slot->flow, prefix, n);
+		joined.more &= n < PREFIX_MAX;
+		if (joined.probe == PROBE_SURE || joined.hinted)
+			return joined;
+		struct verdict_of alone = ask_all(t, &st->slot->flow, in->bytes, in->len);
+		if (joined.dissector != NULL && alone.dissector != NULL)
+			return alone;
+		if (joined.dissector != NULL || joined.more) /* counted before, or not yet clear */
+			return (struct verdict_of){ .more = true };
+		held_dismiss(t, st);
+		return alone;
+	}
+	return ask_all(t, &st->slot->flow, in->bytes, in->len);
+}
+
 void detect_stream(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
 {
 	struct flow_slot *s = st->slot;
 	struct half *h = &st->half[from];
-	uint8_t prefix[PREFIX_MAX];
-	struct verdict_of v = { .dissector = NULL };
 	if (in->len == 0)
 		return;
-	if (h->unclear > 0) {
-		size_t n = gather(st, from, in, prefix);
-		v = ask_all(t, &s->flow, prefix, n);
-		v.more &= n < PREFIX_MAX;
-	}
-	if (v.dissector == NULL && !v.more) {
-		if (h->unclear > 0)
-			held_dismiss(t, st);
-		v = ask_all(t, &s->flow, in->bytes, in->len);
-	}
-	bool sure = enough(s, &v);
-	if (v.dissector == NULL && !v.more && h->lost && s->hinted)
+	struct verdict_of v = ask_joined(t, st, from, in);
+	bool sure = enough(s, &v), nothing = v.dissector == NULL && !v.more;
+	if (nothing && h->lost && s->hinted)
 		sure = starts_later(t, s, from, in, &v);
 	if (sure && decide(t, s, from, &v, in->at)) {
 		release(t, st, from, in);
 		return;
 	}
-	if ((v.dissector != NULL || v.more) && hold(t, st, from, in)) {
-		h->unclear = v.dissector != NULL ? 0 : h->unclear + in->len;
+	if (!nothing && hold(t, st, from, in)) {
+		h->unclear += in->len;
 		return;
 	}
 	held_dismiss(t, st);
@@ -324,4 +340,29 @@ bool detect_again(struct transport *t, struct flow_slot *s, unsigned from, const
 	}
 	t->counters->other_protocol += in->len;
 	return false;
+}
+
+void detect_astray(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+{
+	struct flow *f = &st->slot->flow;
+	const struct dissector *old = f->dissector;
+	void *state = f->state;
+	struct verdict_of v = ask_all(t, f, in->bytes, in->len);
+	if (v.probe != PROBE_SURE || v.dissector == old)
+		return;
+	f->state = NULL;
+	if (!decide(t, st->slot, from, &v, in->at)) {
+		f->state = state;
+		return;
+	}
+	if (state != NULL && old->release != NULL)
+		old->release(state, &t->pool);
+	pool_give(&t->pool, state, old->state_size);
+	for (unsigned i = 0; i < 2; i++) {
+		joiner_free(&st->half[i].part, &t->pool);
+		overlap_forget(t, &st->half[i]);
+		st->half[i].need = 0;
+		st->half[i].astray = 0;
+		st->half[i].lost = true;
+	}
 }

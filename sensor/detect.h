@@ -16,6 +16,8 @@ bool detect_datagram(
 bool detect_again(struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in);
 /* Bytes of an undecided flow are lost: what was held back cannot be joined to what follows. */
 void detect_lost(struct transport *t, struct stream *st);
+/* A decided flow makes no sense for long: @in may show what it really speaks. */
+void detect_astray(struct transport *t, struct stream *st, unsigned from, const struct piece *in);
 /* Frees what is held back. */
 void detect_forget(struct transport *t, struct stream *st);
 

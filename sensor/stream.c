@@ -9,6 +9,7 @@
 
 enum {
 	WAITING_MAX = 1024, /* segments of a direction that may wait */
+	ASTRAY_MAX = 65536, /* bytes without a message until other protocols are tried */
 	RIVALS_MAX = 4,     /* segments that contradict one; more are not looked at */
 	PROOF_SHARE = 10,   /* acknowledged holes wait gap_ms / this: only the mirror can be late */
 	ABSENT_MAX = 2,     /* holes in vain before a direction counts as not captured */
@@ -82,6 +83,8 @@ static void deliver(
 	struct flow_slot *s = st->slot;
 	struct half *h = &st->half[from];
 	if (s->mode == FLOW_OURS) {
+		if (h->astray > ASTRAY_MAX)
+			detect_astray(t, st, from, in);
 		overlap_more(t, st, from, in);
 		stream_read(t, st, from, in);
 	} else {

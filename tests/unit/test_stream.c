@@ -251,7 +251,8 @@ static void finds_the_way_back_after_a_gap(void **state)
 			if (end > at && begin < at + 20)
 				continue;
 			assert_int_equal(k->pdus[whole].code, i + 1);
-			bool first_after = begin >= at + 20 && (whole == 0 || k->pdus[whole - 1].code <= 9);
+			bool first_after =
+				begin >= at + 20 && (whole == 0 || k->pdus[whole - 1].code <= 9);
 			if (k->pdus[whole].flags != 0)
 				assert_true(first_after);
 			whole++;
@@ -333,7 +334,8 @@ static void reads_what_comes_late_after_all(void **state)
 static void is_not_led_away_by_a_forged_number(void **state)
 {
 	(void)state;
-	static const uint32_t jumps[] = { 100, 70000, 5000000, 100000000, 0x80000000u, 0xf0000000u };
+	static const uint32_t jumps[] = { 100, 70000, 5000000, 100000000, 0x80000000u,
+		0xf0000000u };
 	for (unsigned j = 0; j < sizeof jumps / sizeof *jumps; j++) {
 		struct kit *k = kit_new(NULL);
 		uint8_t b[512], fake[16];
