@@ -199,6 +199,13 @@ static void header_of(const struct item *it, struct header *h)
 		h->has[i] = eve_item_field(it, item_at[i], &h->v[i]);
 }
 
+static uint64_t header_count(const struct header *h)
+{
+	if (h->has[COUNT] || !h->has[START] || !h->has[STOP] || h->v[STOP] < h->v[START])
+		return h->v[COUNT];
+	return h->v[STOP] - h->v[START] + 1;
+}
+
 static void open_object(struct buf *b, const struct header *h)
 {
 	eve_comma(b);
@@ -210,7 +217,7 @@ static void open_object(struct buf *b, const struct header *h)
 	eve_key_uint(b, "range_code", h->v[QUALIFIER] & 15);
 	eve_key_uint(b, "start", h->v[START]);
 	eve_key_uint(b, "stop", h->v[STOP]);
-	eve_key_uint(b, "count", h->v[COUNT]);
+	eve_key_uint(b, "count", header_count(h));
 }
 
 struct objects {

@@ -98,11 +98,22 @@ void eve_l4(struct buf *b, uint8_t l4)
 		buf_printf(b, "\"%u\"", l4);
 }
 
+/* Most readers of JSON hold 63 bits: what needs more goes as text rather than as an error. */
+static void write_huge(struct buf *b, uint64_t v)
+{
+	buf_char(b, '"');
+	buf_uint(b, v);
+	buf_char(b, '"');
+}
+
 void eve_value(struct buf *b, enum field_type type, struct value v, size_t max)
 {
 	switch (type) {
 	case FIELD_UINT:
-		buf_uint(b, v.u);
+		if (v.u <= INT64_MAX)
+			buf_uint(b, v.u);
+		else
+			write_huge(b, v.u);
 		break;
 	case FIELD_INT:
 		buf_int(b, v.i);

@@ -65,7 +65,7 @@ void eve_time(struct buf *b, int64_t ts_ns);
 void eve_addr(struct buf *b, const struct addr *a);
 /* "TCP". */
 void eve_l4(struct buf *b, uint8_t l4);
-/* A scalar: numbers as numbers, bytes as hex; at most @max bytes of text or bytes. */
+/* A scalar: numbers as numbers (beyond 63 bits as text), bytes as hex; at most @max bytes of text or bytes. */
 void eve_value(struct buf *b, enum field_type type, struct value v, size_t max);
 /* "modbus.item.value" → "value". */
 const char *eve_short_name(const char *name);

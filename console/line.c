@@ -1,0 +1,342 @@
+/* line.c - one event as an operator reads it. */
+#include "console/line.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- reading ---- */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static int64_t number_of(const json_t *object, const char *key, int64_t otherwise)
+{
+	const json_t *v = json_object_get(object, key);
+	return json_is_integer(v) ? (int64_t)json_integer_value(v) : otherwise;
+}
+
+static void read_verdict(struct line_event *e, const json_t *bongsu)
+{
+	const json_t *v = json_object_get(bongsu, "verdict");
+	const json_t *latency = json_object_get(v, "latency_ms");
+	e->outcome = text_of(v, "outcome");
+	e->verdict_text = text_of(v, "text");
+	e->latency_ms = json_is_number(latency) ? json_number_value(latency) : -1;
+	e->has_code = json_is_integer(json_object_get(v, "code"));
+	e->verdict_code = number_of(v, "code", 0);
+}
+
+/* The device behind the address: a Modbus unit or a DNP3 link address. */
+static void read_unit(struct line_event *e, const json_t *event)
+{
+	const json_t *modbus = json_object_get(event, "modbus"),
+		     *dnp3 = json_object_get(event, "dnp3");
+	const json_t *m = json_object_get(modbus, "request");
+	if (m == NULL)
+		m = json_object_get(modbus, "response");
+	if (json_is_integer(json_object_get(m, "unit_id"))) {
+		e->unit_word = "unit";
+		e->unit = number_of(m, "unit_id", 0);
+		return;
+	}
+	m = json_object_get(dnp3, "request");
+	const char *key = "dst";
+	if (m == NULL) {
+		m = json_object_get(dnp3, "response");
+		key = "src";
+	}
+	if (json_is_integer(json_object_get(m, key))) {
+		e->unit_word = "address";
+		e->unit = number_of(m, key, 0);
+	}
+}
+
+static void read_ends(struct line_event *e, const json_t *event, const json_t *bongsu)
+{
+	e->src_ip = text_of(event, "src_ip");
+	e->dst_ip = text_of(event, "dest_ip");
+	e->dst_port = number_of(event, "dest_port", -1);
+	e->src_name = text_of(bongsu, "src_name");
+	e->dst_name = text_of(bongsu, "dst_name");
+	e->src_role = text_of(bongsu, "src_role");
+	e->dst_role = text_of(bongsu, "dst_role");
+}
+
+static bool read_event(struct line_event *e)
+{
+	const json_t *event = e->json, *bongsu = json_object_get(event, "bongsu");
+	const json_t *alert = json_object_get(event, "alert");
+	e->type = text_of(event, "event_type");
+	if (e->type == NULL || !json_is_object(bongsu))
+		return false;
+	e->ts_ns = number_of(bongsu, "ts_ns", 0);
+	e->sensor = text_of(event, "host");
+	e->n = number_of(bongsu, "n", 0);
+	e->count = number_of(bongsu, "count", 1);
+	e->verb = text_of(bongsu, "verb");
+	e->rule = text_of(bongsu, "rule");
+	e->sid = number_of(alert, "signature_id", 0);
+	e->title = text_of(alert, "signature");
+	if (e->title == NULL)
+		e->title = text_of(bongsu, "title");
+	if (e->title == NULL)
+		e->title = text_of(json_object_get(event, "anomaly"), "event");
+	int64_t severity = number_of(alert == NULL ? bongsu : alert, "severity", 0);
+	e->severity = severity >= 1 && severity <= 4 ? (unsigned)severity : 0;
+	read_ends(e, event, bongsu);
+	read_verdict(e, bongsu);
+	read_unit(e, event);
+	return true;
+}
+
+bool line_parse(struct line_event *e, const char *text, size_t len)
+{
+	*e = (struct line_event){ .dst_port = -1, .latency_ms = -1 };
+	if (len > LINE_LONGEST)
+		return false;
+	e->json = json_loadb(text, len, 0, NULL);
+	return json_is_object(e->json) && read_event(e);
+}
+
+void line_free(struct line_event *e)
+{
+	json_decref(e->json);
+	e->json = NULL;
+}
+
+/* ---- escaping ---- */
+
+/* Code point and length of the character at @s; length 1 and @bad for a byte that is none. */
+static uint32_t character(const uint8_t *s, size_t left, size_t *n, bool *bad)
+{
+	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t c = s[0];
+	*bad = false;
+	*n = 1;
+	if (c < 0x80)
+		return c;
+	size_t want = c >= 0xf0 && c < 0xf8 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
+	*bad = want == 0 || c >= 0xf8 || want > left;
+	if (*bad)
+		return c;
+	uint32_t v = c & (0xffU >> (want + 1));
+	for (size_t i = 1; i < want; i++) {
+		if ((s[i] & 0xc0) != 0x80) {
+			*bad = true;
+			return c;
+		}
+		v = v << 6 | (s[i] & 0x3f);
+	}
+	*bad = v < least[want] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff);
+	if (*bad)
+		return c;
+	*n = want;
+	return v;
+}
+
+/* Characters that move the cursor, turn the direction or cannot be seen. */
+static bool is_sly(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+	} sly[] = { { 0, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c },
+		{ 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180e }, { 0x200b, 0x200f },
+		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff }, { 0xfff0, 0xfffb }, { 0x1d173, 0x1d17a },
+		{ 0xe0000, 0xe0fff } };
+	for (size_t i = 0; i < sizeof sly / sizeof sly[0]; i++)
+		if (c >= sly[i].from && c <= sly[i].to)
+			return true;
+	return false;
+}
+
+static void write_code(struct buf *out, uint32_t c)
+{
+	if (c < 0x10000)
+		buf_printf(out, "\\u%04" PRIx32, c);
+	else /* a surrogate pair, as JSON wants it */
+		buf_printf(out, "\\u%04" PRIx32 "\\u%04" PRIx32, 0xd800 + ((c - 0x10000) >> 10),
+			0xdc00 + ((c - 0x10000) & 0x3ff));
+}
+
+static void escape(struct buf *out, const char *text, size_t n, bool json)
+{
+	const uint8_t *s = (const uint8_t *)text;
+	for (size_t i = 0, k; i < n; i += k) {
+		bool bad;
+		uint32_t c = character(s + i, n - i, &k, &bad);
+		if (bad && json)
+			buf_lit(out, "\\ufffd");
+		else if (bad)
+			buf_printf(out, "\\x%02x", s[i]);
+		else if (is_sly(c))
+			write_code(out, c);
+		else
+			buf_add(out, s + i, k);
+	}
+}
+
+void line_escape(struct buf *out, const char *text, size_t n)
+{
+	escape(out, text, n, false);
+}
+
+void line_escape_json(struct buf *out, const char *text, size_t n)
+{
+	escape(out, text, n, true);
+}
+
+/* ---- writing ---- */
+
+enum { VERB_WIDTH = 12, LEVEL_WIDTH = 8, OUTCOME_TEXT = 120, TITLE = 200, NAME = 80 };
+
+static void put(struct buf *out, const char *text, size_t max)
+{
+	size_t n = strlen(text);
+	bool cut = n > max;
+	/* Not in the middle of a character. */
+	for (n = cut ? max : n; cut && n > 0 && ((uint8_t)text[n] & 0xc0) == 0x80;)
+		n--;
+	line_escape(out, text, n);
+	if (cut)
+		buf_lit(out, "…");
+}
+
+static void colour(struct buf *out, const struct line_style *style, const char *code)
+{
+	if (style->colour)
+		buf_printf(out, "\033[%sm", code);
+}
+
+static void write_time(struct buf *out, const struct line_event *e, const struct line_style *style)
+{
+	char text[32];
+	struct tm tm;
+	int64_t ns = e->ts_ns % 1000000000;
+	time_t s = (time_t)(e->ts_ns / 1000000000 - (ns < 0));
+	if (style->utc)
+		gmtime_r(&s, &tm);
+	else
+		localtime_r(&s, &tm);
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+	colour(out, style, "2");
+	buf_printf(out, "%s.%03d", text, (int)((ns < 0 ? ns + 1000000000 : ns) / 1000000));
+	colour(out, style, "0");
+	buf_lit(out, "  ");
+}
+
+static const struct {
+	const char *name, *colour;
+} levels[5] = { { "", "2" }, { "CRITICAL", "1;37;41" }, { "HIGH", "1;31" }, { "MEDIUM", "33" },
+	{ "LOW", "36" } };
+
+static void pad(struct buf *out, size_t from, size_t width)
+{
+	size_t n = out->len - from;
+	while (n++ < width)
+		buf_char(out, ' ');
+}
+
+static void write_level(struct buf *out, const struct line_event *e, const struct line_style *style)
+{
+	const char *name = e->severity == 0 ? e->type : levels[e->severity].name;
+	colour(out, style, levels[e->severity].colour);
+	size_t from = out->len;
+	put(out, name, LEVEL_WIDTH);
+	size_t written = out->len - from;
+	colour(out, style, "0");
+	while (written++ < LEVEL_WIDTH + 2)
+		buf_char(out, ' ');
+}
+
+static void write_end(struct buf *out, const char *name, const char *ip, const char *role)
+{
+	if (name != NULL) {
+		put(out, name, NAME);
+		buf_lit(out, " ");
+	}
+	put(out, ip, NAME);
+	if (role == NULL)
+		return;
+	buf_lit(out, " (");
+	put(out, role, NAME);
+	buf_lit(out, ")");
+}
+
+static void write_who(struct buf *out, const struct line_event *e)
+{
+	if (e->src_ip == NULL || e->dst_ip == NULL)
+		return;
+	write_end(out, e->src_name, e->src_ip, e->src_role);
+	buf_lit(out, " → ");
+	write_end(out, e->dst_name, e->dst_ip, e->dst_role);
+	if (e->dst_port >= 0)
+		buf_printf(out, ":%" PRId64, e->dst_port);
+	if (e->unit_word != NULL)
+		buf_printf(out, " %s %" PRId64, e->unit_word, e->unit);
+	buf_lit(out, "  ");
+}
+
+static const char *outcome_colour(const char *outcome)
+{
+	static const struct {
+		const char *outcome, *colour;
+	} colours[] = { { "accepted", "1" }, { "rejected", "32" }, { "unanswered", "33" },
+		{ "unobserved", "33" }, { "orphan_reply", "35" } };
+	for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++)
+		if (strcmp(colours[i].outcome, outcome) == 0)
+			return colours[i].colour;
+	return "0";
+}
+
+/* "accepted in 12 ms", "rejected (illegal_data_address)". High alerts go out before it is known. */
+static void write_verdict(
+	struct buf *out, const struct line_event *e, const struct line_style *style)
+{
+	if (strcmp(e->type, "alert") != 0 && e->outcome == NULL)
+		return;
+	const char *outcome = e->outcome == NULL ? "…" : e->outcome;
+	colour(out, style, outcome_colour(outcome));
+	if (e->outcome == NULL)
+		buf_lit(out, "verdict pending");
+	else
+		put(out, outcome, OUTCOME_TEXT);
+	colour(out, style, "0");
+	if (e->verdict_text != NULL) {
+		buf_lit(out, " (");
+		put(out, e->verdict_text, OUTCOME_TEXT);
+		buf_lit(out, ")");
+	} else if (e->has_code) {
+		buf_printf(out, " (code %" PRId64 ")", e->verdict_code);
+	}
+	if (e->latency_ms >= 0)
+		buf_printf(out, " in %.0f ms", e->latency_ms);
+	buf_lit(out, "  ");
+}
+
+void line_write(struct buf *out, const struct line_event *e, const struct line_style *style)
+{
+	write_time(out, e, style);
+	if (style->sensor && e->sensor != NULL) {
+		buf_lit(out, "[");
+		put(out, e->sensor, NAME);
+		buf_lit(out, "] ");
+	}
+	write_level(out, e, style);
+	size_t from = out->len;
+	put(out, e->verb == NULL ? "-" : e->verb, NAME);
+	pad(out, from, VERB_WIDTH);
+	buf_lit(out, " ");
+	write_who(out, e);
+	write_verdict(out, e, style);
+	if (strcmp(e->type, "verdict") == 0)
+		buf_lit(out, "↳ ");
+	if (e->title != NULL)
+		put(out, e->title, TITLE);
+	if (e->count > 1)
+		buf_printf(out, " ×%" PRId64, e->count);
+}
