@@ -271,6 +271,8 @@ static void duplicate(
 	l->path = arena_text(&l->rules->arena, c->rule.place, (size_t)(colon - c->rule.place));
 	if (strcmp(key, "ics") == 0) {
 		const struct yaml *sid = yaml_get(at, "sid");
+		if (sid == NULL && strcmp(c->rule.id, first->rule.id) == 0)
+			return; /* the id is told of */
 		if (sid == NULL)
 			fault(l, c->source,
 				"the sid made of the id, %u, is that of %s: give one in ics.sid",
