@@ -23,16 +23,25 @@ fi
 
 work=$2
 device=10.9.0.10
-ip link set lo up
-ip address add 10.9.0.5/32 dev lo
-ip address add $device/32 dev lo
-ip route add local $device/32 dev lo src 10.9.0.5 2>/dev/null || :
+unshare -n sleep 600 &
+plant=$!
+trap 'kill $plant' EXIT
+sleep 1
+ip link add hmi type veth peer name plc netns $plant
+ip address add 10.9.0.5/24 dev hmi
+ip link set hmi up
+at_plant() {
+	nsenter -t $plant -n "$@"
+}
+at_plant ip address add $device/24 dev plc
+at_plant ip link set plc up
+at_plant ip link set lo up
 
 # record NAME SERVER… -- CLIENT…
 record() {
 	name=$1
 	shift
-	tcpdump -q -Z root -i lo -U -w "$work/raw.pcap" tcp >/dev/null 2>&1 &
+	tcpdump -q -Z root -i hmi -U -w "$work/raw.pcap" tcp >/dev/null 2>&1 &
 	dump=$!
 	sleep 1
 	server=
@@ -41,17 +50,15 @@ record() {
 		shift
 	done
 	shift
-	pid=
-	if [ -n "$server" ]; then
-		$server >/dev/null 2>&1 &
-		pid=$!
-		sleep 1
-	fi
+	# shellcheck disable=SC2086 # a command and its words
+	nsenter -t $plant -n $server >/dev/null 2>&1 &
+	pid=$!
+	sleep 2
 	"$@" >/dev/null
 	sleep 1
-	kill $dump $pid 2>/dev/null || :
-	wait $dump $pid 2>/dev/null || :
-	# The kernel leaves checksums on a loopback to a network card that is not there.
+	kill "$dump" "$pid" 2>/dev/null || :
+	wait "$dump" "$pid" 2>/dev/null || :
+	# The kernel leaves checksums to a network card that is not there.
 	tcprewrite --fixcsum -i "$work/raw.pcap" -o "$here/$name.pcap"
 	echo "$name: $(tcpdump -r "$here/$name.pcap" 2>/dev/null | wc -l) packets"
 }
@@ -61,5 +68,5 @@ record modbus-pymodbus-mbpoll /usr/bin/python3 "$here/serve_pymodbus.py" $device
 	sh -c "timeout 5 mbpoll -m tcp -a 1 -r 1 -c 10 -t 4 -l 100 $device || :; timeout 4 mbpoll -m tcp -a 1 -r 1 -c 16 -t 3:hex -l 200 $device || :"
 if [ -e "$work/snap7" ]; then
 	cp "$here/poll_s7.js" "$work/"
-	record s7-snap7 -- node "$work/poll_s7.js" $device
+	record s7-snap7 node "$work/poll_s7.js" serve $device -- node "$work/poll_s7.js" poll $device
 fi
