@@ -304,6 +304,8 @@ static const struct {
 	{ "c081 0000 1e 04 80 01 0100", "g30v4", "reserved object qualifier" },
 	/* limits */
 	{ "c081 0000 1e 04 00 05 04 0100", "g30v4", "object range stops before it starts" },
+	/* DNP3-Malformed.pcap of ITI, frame 157: tshark reads on after 1-0, with g3v1 and qualifier 64, as if nothing were wrong */
+	{ "c204 0c 01 07 00 00 00 00 01 00 03 01 64 00 00 00 64 00 00 00 00", "g12v1 g0v0", "object range stops before it starts" },
 	{ "c081 0000 1e 04 00 00 02 0100 0200 03", "g30v4#0=1 g30v4#1=2", "object data is cut" },
 	{ "c081 0000 01 01 02 00000000 ffffffff 03", "g1v1#0=1 g1v1#1=1 g1v1#2=0 g1v1#3=0 g1v1#4=0 g1v1#5=0 g1v1#6=0 g1v1#7=0", "object data is cut" },
 	{ "c081 0000 14 01 09 ffffffff 01 05000000", "g20v1=5/01", "object data is cut" },
