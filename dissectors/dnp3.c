@@ -73,18 +73,30 @@ static void put_stray(struct pdu *out, const char *why)
 	pdu_damaged(out, why);
 }
 
+/* A segment that goes on with what is not there. Where its start may have been before the capture
+ * or among lost bytes, that is nobody's fault. */
+static void put_headless(struct pdu *out, uint8_t control, const uint64_t *opened)
+{
+	uint32_t bit = dnp3_pair_bit(out->value[DNP3_SOURCE].u, out->value[DNP3_DESTINATION].u);
+	if (!(control & SEGMENT_FIN))
+		return;
+	out->dissector = &dnp3_dissector;
+	if (dnp3_pair_has(opened, bit))
+		pdu_damaged(out, "transport segment without its start");
+}
+
 /* One segment of several: joined to what waits. */
 static void take_segment(struct reader segment, uint8_t control, struct dissect *d, struct pdu *out)
 {
+	struct dnp3_state *state = d->state;
 	uint8_t sequence = control & SEGMENT_SEQ;
-	struct dnp3_join *j = join_find(d->state, out, d->dir);
+	struct dnp3_join *j = join_find(state, out, d->dir);
 	if (control & SEGMENT_FIR) {
 		if (j != NULL)
 			j->active = false;
-		j = join_start(d->state, out, d->dir);
+		j = join_start(state, out, d->dir);
 	} else if (j == NULL) {
-		if (control & SEGMENT_FIN)
-			put_stray(out, "transport segment without its start");
+		put_headless(out, control, state->opened[d->dir]);
 		return;
 	} else if (is_repeat(j, sequence, &segment)) {
 		return;
@@ -101,7 +113,7 @@ static void take_segment(struct reader segment, uint8_t control, struct dissect 
 		put_stray(out, why);
 	} else if (control & SEGMENT_FIN) {
 		out->dissector = &dnp3_dissector;
-		dnp3_fragment(rd_over(j->bytes.bytes, j->bytes.len), d->state, out);
+		dnp3_fragment(rd_over(j->bytes.bytes, j->bytes.len), state, out);
 	}
 }
 
@@ -109,7 +121,11 @@ static void take_segment(struct reader segment, uint8_t control, struct dissect 
  * such a one is shown but must not disturb what is being joined. */
 static void take_user_data(struct reader user, struct dissect *d, struct pdu *out)
 {
+	struct dnp3_state *state = d->state;
 	uint8_t control = rd_u8(&user);
+	if (control & SEGMENT_FIR && out->malformed == NULL)
+		dnp3_pair_add(state->opened[d->dir],
+			dnp3_pair_bit(out->value[DNP3_SOURCE].u, out->value[DNP3_DESTINATION].u));
 	bool whole = (control & (SEGMENT_FIR | SEGMENT_FIN)) == (SEGMENT_FIR | SEGMENT_FIN);
 	if (!whole && out->malformed == NULL) {
 		take_segment(user, control, d, out);
@@ -118,10 +134,10 @@ static void take_user_data(struct reader user, struct dissect *d, struct pdu *ou
 	out->dissector = &dnp3_dissector;
 	if (!whole)
 		return;
-	struct dnp3_join *j = join_find(d->state, out, d->dir);
+	struct dnp3_join *j = join_find(state, out, d->dir);
 	if (j != NULL && out->malformed == NULL)
 		j->active = false;
-	dnp3_fragment(user, d->state, out);
+	dnp3_fragment(user, state, out);
 }
 
 /* ---- link ---- */
@@ -253,6 +269,7 @@ static void dnp3_lost(struct dissect *d)
 	for (struct dnp3_join *j = state->joins; j < state->joins + DNP3_JOINS; j++)
 		if (j->dir == d->dir)
 			j->active = false;
+	memset(state->opened[d->dir], 0, sizeof state->opened[d->dir]);
 }
 
 static void dnp3_release(void *slot, struct pool *pool)

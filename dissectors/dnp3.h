@@ -226,7 +226,25 @@ struct dnp3_state {
 	struct dnp3_join joins[DNP3_JOINS];
 	struct dnp3_select selects[DNP3_SELECTS];
 	uint64_t begun[DNP3_PAIRS / 64]; /* by hash: pairs whose master has asked something */
+	/* by direction and hash: pairs of which a first segment was seen since bytes were lost */
+	uint64_t opened[2][DNP3_PAIRS / 64];
 };
+
+/* A set of address pairs by hash; two that share a bit are taken for one. */
+static inline uint32_t dnp3_pair_bit(uint64_t from, uint64_t to)
+{
+	return (uint32_t)(from << 16 | to) * UINT32_C(2654435761) >> 24;
+}
+
+static inline bool dnp3_pair_has(const uint64_t *set, uint32_t bit)
+{
+	return set[bit / 64] >> bit % 64 & 1;
+}
+
+static inline void dnp3_pair_add(uint64_t *set, uint32_t bit)
+{
+	set[bit / 64] |= UINT64_C(1) << bit % 64;
+}
 
 /* The application layer: one whole fragment. SOURCE and DESTINATION are set. Its bytes stay
  * valid as long as the PDU is looked at. */

@@ -99,17 +99,6 @@ static void track_select(struct reader objects, struct dnp3_state *state, struct
 
 /* ---- the start of a session ---- */
 
-/* Has @master asked @outstation anything on this flow? Pairs that share a bit are taken for one. */
-static bool has_begun(struct dnp3_state *state, uint64_t master, uint64_t outstation, bool begins)
-{
-	uint32_t bit = (uint32_t)(master << 16 | outstation) * UINT32_C(2654435761) >> 24;
-	uint64_t mask = UINT64_C(1) << bit % 64;
-	bool begun = state->begun[bit / 64] & mask;
-	if (begins)
-		state->begun[bit / 64] |= mask;
-	return begun;
-}
-
 /* A master that (re)connects switches unsolicited reporting off before anything else, until it has
  * read what there is; later that is no routine. A reply before the first request belongs to what
  * went before the capture; later nothing explains it. */
@@ -117,12 +106,13 @@ static void track_start(struct dnp3_state *state, struct pdu *out)
 {
 	uint64_t from = out->value[DNP3_SOURCE].u, to = out->value[DNP3_DESTINATION].u;
 	if (out->dir == PDU_RSP) {
-		pdu_uint(out, DNP3_ASKED, has_begun(state, to, from, false));
+		pdu_uint(out, DNP3_ASKED, dnp3_pair_has(state->begun, dnp3_pair_bit(to, from)));
 		return;
 	}
-	bool begun = has_begun(state, from, to, true);
+	uint32_t bit = dnp3_pair_bit(from, to);
 	if (out->code == FC_DISABLE_UNSOLICITED)
-		pdu_uint(out, DNP3_SESSION_START, !begun);
+		pdu_uint(out, DNP3_SESSION_START, !dnp3_pair_has(state->begun, bit));
+	dnp3_pair_add(state->begun, bit);
 }
 
 /* ---- objects ---- */

@@ -427,7 +427,7 @@ static void directions_are_joined_apart(void **state)
 	r.dir = DIR_TO_CLIENT;
 	add_segment(&f, 0xc4, 10, 1, 0x82, "0d");
 	assert_int_equal(rig_all(&r, &f), 1);
-	assert_why(&r, "transport segment without its start");
+	assert_int_equal(r.pdu.code, PDU_NO_CODE);
 	r.dir = DIR_TO_SERVER;
 	assert_int_equal(rig_all(&r, &f), 1);
 	assert_int_equal(r.pdu.code, 13);
@@ -450,7 +450,28 @@ static void lost_bytes_forget_one_direction(void **state)
 		add_segment(&f, 0xc4, 10, 1, 0x82, "0d");
 		assert_int_equal(rig_all(&r, &f), 1);
 		assert_int_equal(r.pdu.code, gone == DIR_TO_SERVER ? PDU_NO_CODE : 13);
+		assert_null(r.pdu.malformed);
 	}
+	rig_fini(&r);
+}
+
+/* A capture that begins in the middle of a message finds no fault with it; a second orphan is one.
+ */
+static void the_start_of_a_capture_is_no_fault(void **state)
+{
+	(void)state;
+	struct frames f = { .len = 0 };
+	struct rig r;
+	rig_init(&r);
+	add_segment(&f, 0xc4, 10, 1, 0x82, "0d");
+	assert_int_equal(rig_all(&r, &f), 1);
+	assert_int_equal(r.pdu.code, PDU_NO_CODE);
+	assert_null(r.pdu.malformed);
+	f.len = 0;
+	add_segment(&f, 0xc4, 10, 1, 0xc3, "c0 01 3c 02 06");
+	add_segment(&f, 0xc4, 10, 1, 0x84, "0d");
+	assert_int_equal(rig_all(&r, &f), 2);
+	assert_why(&r, "transport segment without its start");
 	rig_fini(&r);
 }
 
@@ -578,6 +599,7 @@ int main(void)
 		cmocka_unit_test(a_whole_message_ends_an_unfinished_one),
 		cmocka_unit_test(directions_are_joined_apart),
 		cmocka_unit_test(lost_bytes_forget_one_direction),
+		cmocka_unit_test(the_start_of_a_capture_is_no_fault),
 		cmocka_unit_test(joining_is_bounded),
 		cmocka_unit_test(an_empty_pool_is_told),
 		cmocka_unit_test(probe_wants_a_good_header),
