@@ -1,5 +1,5 @@
-/* frames.h - the same Modbus write in everything that may stand below TCP or UDP: the fourth frame of
- * the capture of that name in pcaps/transport/. */
+/* frames.h - the same Modbus write in everything that may stand below TCP or UDP: the fourth frame
+ * of the capture of that name in pcaps/transport/. */
 #ifndef TESTS_UNIT_FRAMES_H
 #define TESTS_UNIT_FRAMES_H
 
