@@ -67,6 +67,7 @@ bool duplicates_seen(struct duplicates *d, const struct packet *p, uint64_t flow
 	uint32_t path = p->l4 == L4_UDP ? path_of(p) : 0;
 	bool seen = r->print == print && since >= 0 && since <= WITHIN_NS &&
 		    (p->l4 == L4_TCP || r->path != path);
-	*r = (struct recent){ .ts_ns = p->at.ts_ns, .print = print, .path = path };
+	if (!seen) /* the first one stays: the next poll comes by its way */
+		*r = (struct recent){ .ts_ns = p->at.ts_ns, .print = print, .path = path };
 	return seen;
 }

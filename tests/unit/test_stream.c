@@ -587,6 +587,42 @@ static void reads_any_order_the_same(void **state)
 	}
 }
 
+/* Packets without sense or shame: any flags, numbers, lengths, times. */
+static void survives_anything(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 60; seed++) {
+		struct transport_options o = {
+			.max_flows = 8, .pool_bytes = 30000 + seed * 1000, .gap_bytes = 3000
+		};
+		struct kit *k = kit_new(&o);
+		uint32_t x = seed;
+		uint8_t b[600];
+		for (unsigned i = 0; i < 3000; i++) {
+			size_t n = dice(&x, 4) == 0 ? 0 : dice(&x, 300);
+			for (size_t at = 0; at + 4 < n;)
+				at = toy(b, at, 5 + dice(&x, 500), 4 + dice(&x, 30)) + dice(&x, 2);
+			k->cport = (uint16_t)(1000 + dice(&x, 12));
+			k->sport = dice(&x, 3) == 0 ? ODD_PORT : TOY_PORT;
+			struct packet p =
+				kit_packet(k, dice(&x, 2), dice(&x, 9) == 0 ? L4_UDP : L4_TCP);
+			p.seq = dice(&x, 50) == 0 ? x : 0xfffffc00 + dice(&x, 6000);
+			p.ack = dice(&x, 50) == 0 ? x : 0xfffffc00 + dice(&x, 6000);
+			p.tcp_flags = (uint8_t)(dice(&x, 30) == 0 ? dice(&x, 64) : TCP_ACK);
+			p.payload_wire_len = (uint32_t)n + (dice(&x, 20) == 0 ? dice(&x, 4000) : 0);
+			k->now_ns += dice(&x, 10) == 0 ? dice(&x, 1u << 30) : 0;
+			p.at.ts_ns = dice(&x, 100) == 0 ? (int64_t)((uint64_t)x << 33) : k->now_ns;
+			if (k->count > SEEN_MAX - 1000)
+				k->count = 0;
+			kit_give(k, &p, b, n);
+			assert_true(k->counters.flow_memory < 600000);
+		}
+		kit_finish(k);
+		assert_int_equal(k->started, k->ended);
+		kit_free(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +652,7 @@ int main(void)
 		cmocka_unit_test(reads_data_on_a_syn),
 		cmocka_unit_test(keeps_to_its_memory),
 		cmocka_unit_test(reads_any_order_the_same),
+		cmocka_unit_test(survives_anything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
