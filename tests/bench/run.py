@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+"""run.py - what the sensor costs beside a bare loop over the same capture. `make bench`.
+
+BENCH_MB: size of each capture (default 200). BENCH_ROUNDS: how often each program runs, in turn (default 5). The numbers are
+medians of CPU time (user and system, all threads); a ratio of one run beside the other holds on any machine, ns do not. Ends with
+status 1 when a budget is missed by more than half.
+"""
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SHARED = os.path.join(os.environ.get("BONGSU_SHARED", os.path.join(ROOT, "..", "shared")), "pcaps")
+BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
+SENSOR, BARE = os.path.join(BUILD, "bongsu-sensor"), os.path.join(BUILD, "bench", "bare")
+MB, ROUNDS = int(os.environ.get("BENCH_MB", "200")), int(os.environ.get("BENCH_ROUNDS", "5"))
+RULES = ["-S", os.path.join(ROOT, "rules")]
+missed = []
+
+
+def run(*command):
+    """(CPU seconds, peak MiB) of a program that must succeed."""
+    with tempfile.TemporaryFile() as out:
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode not in (0, 5):
+            out.seek(0)
+            sys.exit("%s: status %d: %s" % (" ".join(command), child.returncode, out.read().decode("utf-8", "replace")[-2000:]))
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def in_turn(*commands):
+    """The medians of several programs that run in turn: [(CPU, MiB)]."""
+    runs = [[run(*command) for command in commands] for _ in range(ROUNDS)]
+    return [(statistics.median(r[n][0] for r in runs), max(r[n][1] for r in runs)) for n in range(len(commands))]
+
+
+def sensor(capture, *more):
+    return [SENSOR, "--quiet", "-k", "none", "-r", capture, "-o", "file:/dev/null", *(more or RULES)]
+
+
+def packets(capture):
+    return int(subprocess.run([BARE, capture], capture_output=True, check=True).stdout.split()[0])
+
+
+def say(what, value, unit, budget=None):
+    verdict = ""
+    if budget is not None:
+        verdict = "   budget %g: %s" % (budget, "held" if value <= budget else "MISSED")
+        if value > budget * 1.5:
+            missed.append(what)
+    print("  %-56s %10.2f %s%s" % (what, value, unit, verdict), flush=True)
+
+
+def captures(folder):
+    """(what it is, path) of the captures to measure with."""
+    os.makedirs(folder, exist_ok=True)
+    real = [os.path.join(ROOT, "pcaps", "real", n) for n in sorted(os.listdir(os.path.join(ROOT, "pcaps", "real"))) if n.endswith(".pcap")]
+    polling = os.path.join(folder, "polling-%d.pcap" % MB)
+    subprocess.run([os.path.join(HERE, "mix.py"), polling, str(MB), *real], check=True)
+    found = [("polling of three protocols, from pcaps/real", polling)]
+    if os.path.exists(os.path.join(SHARED, "make_big.sh")) and shutil.which("editcap"):
+        for what, only in (("the public captures of three protocols", "modbus s7comm dnp3"), ("all public captures, office traffic and attacks", "")):
+            path = os.path.join(folder, "public-%s%d.pcap" % ("ics-" if only else "", MB))
+            if not os.path.exists(path):
+                env = dict(os.environ, ONLY=only) if only else dict(os.environ)
+                subprocess.run([os.path.join(SHARED, "make_big.sh"), path, str(MB)], check=True, env=env, stdout=subprocess.DEVNULL)
+            found.append((what, path))
+    else:
+        print("  (no shared captures here: only this project's own are measured)")
+    return found
+
+
+def measure(what, capture, budget):
+    bare, ours = in_turn([BARE, capture], sensor(capture))
+    count = packets(capture)
+    print("\n%s: %d packets, %d MiB" % (what, count, os.path.getsize(capture) >> 20))
+    say("CPU beside a bare pcap_next_ex loop", ours[0] / bare[0], "x", budget)
+    say("bare loop", bare[0] / count * 1e9, "ns a packet")
+    say("sensor", ours[0] / count * 1e9, "ns a packet")
+    say("sensor, one core", count / ours[0] / 1e6, "million packets/s")
+    say("memory at its peak", ours[1], "MiB")
+
+
+def measure_alerts(folder):
+    """The demo's attacks between ever other addresses: nothing is suppressed, nearly every message is an alert."""
+    capture, lines = os.path.join(folder, "alerts.pcap"), os.path.join(folder, "alerts.json")
+    subprocess.run([os.path.join(HERE, "mix.py"), capture, str(max(2, MB // 10)), os.path.join(ROOT, "pcaps", "demo", "plant.pcap")], check=True)
+    nothing = os.path.join(folder, "nothing")
+    os.makedirs(nothing, exist_ok=True)
+    subprocess.run([SENSOR, "--quiet", "-r", capture, *RULES, "-o", "file:" + lines], check=True, capture_output=True)
+    with open(lines, encoding="utf-8") as f:
+        count = sum(1 for _ in f)
+    size = os.path.getsize(lines)
+    with_alerts, without = in_turn(sensor(capture), sensor(capture, "-S", os.path.join(HERE, "never.yaml")))
+    print("\nalerts: %d events of %d bytes each" % (count, size // max(count, 1)))
+    say("match, wait for the verdict, write JSON, hand over", (with_alerts[0] - without[0]) / count * 1e6, "us an event")
+    say("events, one core", count / with_alerts[0] / 1e3, "thousand/s")
+
+
+def measure_rules(folder, capture):
+    few, many = (os.path.join(folder, "%d.yaml" % n) for n in (100, 10000))
+    for path, n in ((few, 100), (many, 10000)):
+        with open(path, "w", encoding="utf-8") as f:
+            subprocess.run([os.path.join(HERE, "make_rules.py"), str(n)], check=True, stdout=f)
+    load_few, load_many = in_turn([SENSOR, "--quiet", "-T", "-S", few], [SENSOR, "--quiet", "-T", "-S", many])
+    cost_few, cost_many = in_turn(sensor(capture, "-S", few), sensor(capture, "-S", many))
+    print("\n100 rules, then 10,000")
+    say("CPU of the replay, loading left out", (cost_many[0] - load_many[0]) / (cost_few[0] - load_few[0]), "x", 1.25)
+    say("loading 10,000 rules", load_many[0] * 1e3, "ms")
+    say("memory with 10,000 rules", cost_many[1], "MiB")
+
+
+def main():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    folder = os.path.join(BUILD, "bench")
+    found = captures(folder)
+    for n, (what, path) in enumerate(found):
+        measure(what, path, 2.5 if n < 2 else None)
+    measure_rules(folder, found[0][1])
+    measure_alerts(folder)
+    if missed:
+        print("\nmissed by more than half: %s" % "; ".join(missed))
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()
