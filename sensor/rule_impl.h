@@ -225,6 +225,26 @@ uint64_t key_of_value(const struct field_ref *ref, const struct value *v);
 uint64_t key_of_text(const uint8_t *text, size_t len);
 uint64_t key_of_bytes(const uint8_t *bytes, size_t len);
 
+/* What must be there for a rule to hold at all: asked before the rule is, in one comparison. */
+enum gate_bit {
+	GATE_MALFORMED = 1,
+	GATE_VERDICT = 2, /* one is judged, now or later */
+	GATE_ITEMS = 4,
+	GATE_FLAGS = 8,
+	GATE_LABEL = 16,      /* six of them, in the order of the envelope */
+	GATE_NEVER = 16 << 6, /* fields of another protocol */
+};
+
+struct gate {
+	uint64_t present; /* header fields */
+	uint64_t bits;    /* enum gate_bit */
+};
+
+struct leaf {
+	struct gate gate;
+	const struct compiled *rule;
+};
+
 enum { SPLIT_LEAF, SPLIT_FIELD };
 
 struct split {
@@ -239,7 +259,7 @@ struct split {
 	struct split *rest; /* rules that do not need this field, or NULL */
 
 	uint32_t count; /* SPLIT_LEAF */
-	const struct compiled **rule;
+	struct leaf *leaf;
 };
 
 static inline const struct split *split_child(const struct split *s, uint64_t key)

@@ -32,7 +32,8 @@ struct builder {
 	struct rules *rules;
 	struct arena arena; /* for what only building needs */
 	size_t entries;
-	uint8_t *used; /* by field id: split on already, on the way down */
+	uint8_t *used;                     /* by field id: split on already, on the way down */
+	const struct dissector *dissector; /* of the group being built */
 };
 
 /* --- what a rule needs ------------------------------------------------------------------- */
@@ -137,6 +138,59 @@ static const struct need *need_on(const struct entry *e, unsigned id)
 	return NULL;
 }
 
+static struct gate gate_of_field(const struct field_ref *ref, const struct dissector *d)
+{
+	struct gate g = { 0 };
+	if (ref->dissector != NULL && ref->dissector != d)
+		g.bits = GATE_NEVER;
+	else if (ref->source == FROM_HEADER)
+		g.present = UINT64_C(1) << ref->index;
+	else if (ref->source == FROM_ITEM)
+		g.bits = GATE_ITEMS;
+	else if (ref->waits)
+		g.bits = GATE_VERDICT;
+	else if (ref->index == ENV_MALFORMED)
+		g.bits = GATE_MALFORMED;
+	else if (ref->index == ENV_FLAGS)
+		g.bits = GATE_FLAGS;
+	else if (ref->kind == KIND_LABEL)
+		g.bits = (uint64_t)GATE_LABEL << (ref->index - ENV_SRC_ROLE);
+	return g;
+}
+
+static struct gate both(struct gate a, struct gate b)
+{
+	return (struct gate){ a.present | b.present, a.bits | b.bits };
+}
+
+static struct gate gate_of(const struct node *n, const struct dissector *d)
+{
+	struct gate g = { 0 };
+	switch ((enum node_kind)n->kind) {
+	case NODE_TERM:
+		if (n->term->op == OP_ABSENT)
+			return g;
+		g = gate_of_field(&n->term->ref, d);
+		return n->term->op == OP_FIELD ? both(g, gate_of_field(n->term->other, d)) : g;
+	case NODE_AND:
+		for (uint32_t i = 0; i < n->count; i++)
+			g = both(g, gate_of(n->child[i], d));
+		return g;
+	case NODE_OR:
+		for (uint32_t i = 0; i < n->count; i++) {
+			struct gate one = gate_of(n->child[i], d);
+			g.present = i == 0 ? one.present : g.present & one.present;
+			g.bits = i == 0 ? one.bits : g.bits & one.bits;
+		}
+		return g;
+	case NODE_NEVER:
+		g.bits = GATE_NEVER;
+		return g;
+	default:
+		return g;
+	}
+}
+
 /* --- which field splits best ------------------------------------------------------------- */
 
 struct pair {
@@ -223,9 +277,10 @@ static struct split *leaf(struct builder *b, struct entry **set, size_t n)
 	struct split *s = arena_alloc(&b->rules->arena, sizeof *s);
 	s->kind = SPLIT_LEAF;
 	s->count = (uint32_t)n;
-	s->rule = arena_array(&b->rules->arena, n, sizeof *s->rule);
+	s->leaf = arena_array(&b->rules->arena, n, sizeof *s->leaf);
 	for (size_t i = 0; i < n; i++)
-		s->rule[i] = set[i]->rule;
+		s->leaf[i] =
+			(struct leaf){ gate_of(set[i]->rule->root, b->dissector), set[i]->rule };
 	b->entries += n;
 	return s;
 }
@@ -355,6 +410,7 @@ void rules_index(struct rules *rules)
 	for (size_t g = 0; g < rules->group_count; g++) {
 		const struct dissector *d = rules->words.dissectors[g];
 		size_t n = 0;
+		b.dissector = d;
 		for (size_t i = 0; i < rules->count; i++)
 			if (belongs(&entries[i], d))
 				set[n++] = &entries[i];

@@ -57,6 +57,7 @@ bool rules_watch(const struct rules *rules, const struct dissector *d)
 /* One walk over the tree of an event's protocol. */
 struct walk {
 	struct look look;
+	struct gate gate; /* what is there */
 	struct rule_run *run;
 	struct hit *hits;
 	size_t count, max;
@@ -101,22 +102,56 @@ static void candidate(struct walk *w, const struct compiled *c)
 		hit(w, c, true);
 }
 
+static struct gate gate_of(const struct event *e)
+{
+	const struct pdu *p = e->pdu;
+	const struct flow *f = e->flow;
+	unsigned from = e->from, to = !e->from;
+	uint64_t bits = (p->malformed != NULL ? GATE_MALFORMED : 0u) |
+			(e->verdict.outcome != VERDICT_NONE ? GATE_VERDICT : 0u) |
+			(p->items.dissector != NULL ? GATE_ITEMS : 0u) |
+			(p->flags != 0 ? GATE_FLAGS : 0u);
+	unsigned labels = (f->role[from] != 0) | (unsigned)(f->role[to] != 0) << 1 |
+			  (unsigned)(f->zone[from] != 0) << 2 | (unsigned)(f->zone[to] != 0) << 3 |
+			  (unsigned)(f->name[from] != 0) << 4 | (unsigned)(f->name[to] != 0) << 5;
+	return (struct gate){ p->present, bits | (uint64_t)labels * GATE_LABEL };
+}
+
+static void walk_leaf(struct walk *w, const struct split *s)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct leaf *l = &s->leaf[i];
+		if ((l->gate.present & ~w->gate.present) == 0 &&
+			(l->gate.bits & ~w->gate.bits) == 0)
+			candidate(w, l->rule);
+	}
+}
+
+/* The child for the event's value of the split's field, or NULL. */
+static const struct split *child_of(const struct walk *w, const struct split *s)
+{
+	const struct pdu *p = w->look.e->pdu;
+	struct value made[ENVELOPE_VALUES];
+	const struct value *v;
+	if (s->ref.source == FROM_HEADER &&
+		s->ref.kind == KIND_UINT) /* the common ones, without detours */
+		return pdu_has(p, s->ref.index) ? split_child(s, p->value[s->ref.index].u) : NULL;
+	if (s->ref.source == FROM_ENVELOPE && s->ref.index == ENV_PDU_DIR)
+		return split_child(s, p->dir);
+	if (look_values(&w->look, &s->ref, made, &v) <= 0)
+		return NULL;
+	return split_child(s, key_of_value(&s->ref, v));
+}
+
 static void walk(struct walk *w, const struct split *s)
 {
 	for (; s != NULL; s = s->rest) {
-		if (s->kind == SPLIT_LEAF) {
-			for (uint32_t i = 0; i < s->count; i++)
-				candidate(w, s->rule[i]);
-			continue;
-		}
-		if (s->ref.source == FROM_ITEM && w->look.item == NULL) {
+		if (s->kind == SPLIT_LEAF)
+			walk_leaf(w, s);
+		else if (s->ref.source == FROM_ITEM && w->look.item == NULL)
 			w->run->item_split[w->run->item_split_count++] = s;
-			continue;
-		}
-		struct value made[ENVELOPE_VALUES];
-		const struct value *v;
-		if (look_values(&w->look, &s->ref, made, &v) > 0)
-			walk(w, split_child(s, key_of_value(&s->ref, v)));
+		else
+			walk(w, child_of(w, s));
 	}
 }
 
@@ -146,12 +181,8 @@ static void walk_items(struct walk *w)
 		for (uint32_t i = 0; i < run->pending_count; i++)
 			candidate(w, run->pending[i]);
 		drop_settled(run);
-		for (uint32_t i = 0; i < run->item_split_count; i++) {
-			const struct split *s = run->item_split[i];
-			if (item_has(&item, s->ref.index))
-				walk(w, split_child(s,
-						key_of_value(&s->ref, &item.value[s->ref.index])));
-		}
+		for (uint32_t i = 0; i < run->item_split_count; i++)
+			walk(w, child_of(w, run->item_split[i]));
 	}
 	/* Without items only the verdict can still decide; rule_holds() asks once it is there. */
 	bool none = w->item == 0;
@@ -191,7 +222,12 @@ size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits
 		return 0;
 	next_event(run);
 	struct walk w = {
-		.look = { .e = e, .run = run }, .run = run, .hits = hits, .max = max, .item = -1
+		.look = { .e = e, .run = run },
+		.gate = gate_of(e),
+		.run = run,
+		.hits = hits,
+		.max = max,
+		.item = -1,
 	};
 	walk(&w, g->tree);
 	if (run->pending_count + run->item_split_count > 0)
