@@ -125,6 +125,8 @@ static const struct sample samples[] = {
 	/* 7 */
 	{ RSP, "83 02", "exception_code=2", "", NULL, NULL },
 	{ RSP, "90 05", "exception_code=5", "", NULL, NULL },
+	{ RSP, "af 01", "exception_code=1", "", NULL, NULL }, /* bytes that another dissector leaves out */
+	{ REQ, "22 00000000", "data=00000000", "", NULL, NULL },
 	{ RSP, "da 01", "exception_code=1", "", NULL, NULL },
 	{ RSP, "83 02 00", "exception_code=2", "", "bytes left over after the message", NULL },
 	{ REQ, "83 02", "exception_code=2", "", "exception sent by the client", NULL },
