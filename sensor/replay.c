@@ -92,6 +92,7 @@ static enum status replay_file(struct run *r, const char *path, struct progress 
 	struct savefile *file = savefile_open(path, &err);
 	if (file == NULL)
 		return open_failed(&err);
+	savefile_stop_on(file, &wishes.stop);
 	r->tell->eve.pcap_filename = path;
 	if (!run_capture_start(r, &err)) {
 		savefile_close(file);

@@ -132,10 +132,11 @@ const char *sandbox_calls(bool kill)
 	scmp_filter_ctx ctx = seccomp_init(kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
 	if (ctx == NULL)
 		return "libseccomp does not know this machine";
-	/* threads that run already are to obey too */
-	int status = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* threads that run already are to obey too; where that cannot be, the others do */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	const char *lack = NULL;
-	if (fill(ctx, kill) != 0)
+	int status = fill(ctx, kill);
+	if (status != 0)
 		lack = "the filter cannot be built";
 	else if ((status = seccomp_load(ctx)) != 0)
 		lack = strerror(-status);
