@@ -186,9 +186,3 @@ bool packet_decode_again(struct packet *p, const struct packet_options *o)
 	};
 	return walk(&w, ip_protocol(&w, s->whole.protocol));
 }
-
-bool packet_sums_suspect(const struct counters *c)
-{
-	uint64_t bad = c->bad_ip_sum + c->bad_l4_sum;
-	return bad >= 100 && bad > c->packets / 2;
-}

@@ -56,7 +56,4 @@ static inline bool packet_second_reading(struct packet *p, const struct packet_o
 	return p->contested && packet_decode_again(p, o);
 }
 
-/* Are so many checksums wrong that the capture was made where they are off-loaded (-k none)? */
-bool packet_sums_suspect(const struct counters *c);
-
 #endif
