@@ -65,8 +65,8 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 pcaps:
 	pcaps/talk.py --all
-docs: $B/bongsu-sensor
-	tests/docs/generate.py $B/bongsu-sensor
+docs: all
+	tests/docs/generate.py $B
 clean:
 	rm -rf $B
 

@@ -57,18 +57,20 @@ fi
 
 # While apt works, policy-rc.d refuses to start any service that is new; one that was here before goes on
 # as it did. An administrator's own policy-rc.d is asked for those, and put back afterwards.
-policy=/usr/sbin/policy-rc.d
+# SETUP_ROOT is for the test of this script.
+root=${SETUP_ROOT-}
+policy=$root/usr/sbin/policy-rc.d
 before=$(mktemp -d)
 
 # What starts by itself at boot.
 enabled() {
-	find /etc/systemd/system /etc/rc[2-5S].d \( -path '*.wants/*' -o -path '*.requires/*' -o -name 'S[0-9]*' \
-		-o -type l -path '/etc/systemd/system/*.service' \) 2>/dev/null | sort
+	find "$root/etc/systemd/system" "$root"/etc/rc[2-5S].d \( -path '*.wants/*' -o -path '*.requires/*' -o -name 'S[0-9]*' \
+		-o -type l -name '*.service' \) 2>/dev/null | sort
 }
 
 known() {
-	for unit in /etc/init.d/* /lib/systemd/system/*.service /usr/lib/systemd/system/*.service \
-		/etc/systemd/system/*.service; do
+	for unit in "$root"/etc/init.d/* "$root"/lib/systemd/system/*.service \
+		"$root"/usr/lib/systemd/system/*.service "$root"/etc/systemd/system/*.service; do
 		[ -e "$unit" ] || continue
 		unit=${unit##*/}
 		printf '%s\n' "${unit%.service}"
@@ -114,7 +116,7 @@ apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install $missing >"$be
 enabled | comm -13 "$before/enabled" - | while read -r link; do
 	unit=${link##*/}
 	case $link in
-	/etc/rc*) update-rc.d "$(printf '%s' "$unit" | sed 's/^S[0-9]*//')" disable >/dev/null 2>&1 || : ;;
+	*/etc/rc*) update-rc.d "$(printf '%s' "$unit" | sed 's/^S[0-9]*//')" disable >/dev/null 2>&1 || : ;;
 	*.service)
 		if [ -d /run/systemd/system ]; then
 			systemctl -q disable "$unit" >/dev/null 2>&1 || :

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""generate.py - the parts of the documents that the programs themselves say.
+
+usage: tests/docs/generate.py [--check] BUILD      --check only tells what is stale (status 1)
+
+rules/FIELDS.md from --list-fields, packaging/sensor.yaml from --dump-config, the sample in README.md from the demo's capture.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SAMPLE = re.compile(r"(<!-- sample: bongsu-tail (.*?) -->\n```\n).*?(```\n)", re.S)
+
+
+def output(*command):
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout.decode()
+
+
+def fields(build):
+    return """# What rules can name
+
+Every field, as `bongsu-sensor --list-fields` prints it (made by `make docs`): name, type, sentence; below it the values that have
+names. The language is in [README.md](README.md).
+
+```
+%s```
+""" % output(build + "/bongsu-sensor", "--list-fields")
+
+
+def configuration(build):
+    """Every setting with its default, commented out but for what each site must say."""
+    lines = []
+    for line in output(build + "/bongsu-sensor", "--dump-config").splitlines()[1:]:
+        line = re.sub(r"\b18446744073709551615\b", "null", line)
+        if line == "sensor:":
+            lines.append(line)
+        elif re.match(r"  interfaces:", line):
+            lines.append(line.replace("[]", "[eth1]"))
+        elif line.startswith("outputs:"):
+            lines.append(line.replace("[]", '["file:/var/log/bongsu/eve.json"]'))
+        else:
+            lines.append("#" + line)
+    return """# sensor.yaml - the configuration of bongsu-sensor(8). Made by `make docs`.
+# Every setting stands here; those with # in front show the default. Take the # off a setting and off the name of its section.
+# To feed Redis: outputs: ["redis+unix:///run/redis/redis-server.sock"]; several outputs at once are fine.
+%s
+#
+# Site facts, by way of example:
+#lists:
+#  engineering_hosts: [10.9.0.6, 10.9.0.7]
+#names:
+#  10.9.0.20: boiler controller
+#  10.9.0.10: {name: feed pump, criticality: 90}
+#roles:
+#  engineering: [10.9.0.6]
+#  hmi: [10.9.0.5]
+#zones:
+#  control: {level: 1, prefixes: [10.9.0.0/27]}
+""" % "\n".join(line for line in lines if not re.match(r"#(lists|names|roles|zones):", line))
+
+
+def readme(build):
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+        text = f.read()
+    with tempfile.TemporaryDirectory() as folder:
+        eve = os.path.join(folder, "eve.json")
+        output(build + "/bongsu-sensor", "--quiet", "-r", "pcaps/demo/plant.pcap", "-S", "rules", "--set", "sensor.name=demo", "-o", "file:" + eve)
+        return SAMPLE.sub(lambda m: m[1] + output(build + "/bongsu-tail", *m[2].split(), eve) + m[3], text)
+
+
+def main():
+    check, build = sys.argv[1:2] == ["--check"], os.path.abspath(sys.argv[-1])
+    stale = []
+    for path, made in (("rules/FIELDS.md", fields(build)), ("packaging/sensor.yaml", configuration(build)), ("README.md", readme(build))):
+        whole = os.path.join(ROOT, path)
+        old = open(whole, encoding="utf-8").read() if os.path.exists(whole) else None
+        if old != made and check:
+            stale.append(path)
+        elif old != made:
+            with open(whole, "w", encoding="utf-8") as f:
+                f.write(made)
+    for path in stale:
+        print("%s is stale: make docs" % path)
+    sys.exit(bool(stale))
+
+
+if __name__ == "__main__":
+    main()
