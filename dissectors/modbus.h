@@ -127,7 +127,6 @@ extern const struct dissector modbus_dissector;
 extern const struct field modbus_fields[MODBUS_FIELDS];
 extern const struct field modbus_item_fields[MODBUS_ITEM_FIELDS];
 extern const struct modbus_function modbus_functions[MODBUS_CODES];
-extern const struct code_name modbus_exceptions[];
 const char *modbus_exception_name(unsigned code); /* or NULL */
 
 /* modbus_pdu.c: reads a PDU, function code first, and sets everything it says. Damage is noted
@@ -137,13 +136,14 @@ bool modbus_pdu(struct reader pdu, enum pdu_dir dir, struct pdu *out);
 /* Reads two bytes into a field; leaves it unset past the end. */
 uint16_t modbus_take16(struct reader *r, struct pdu *out, unsigned field);
 uint8_t modbus_take8(struct reader *r, struct pdu *out, unsigned field);
+/* What is left, as opaque bytes. */
+void modbus_take_data(struct reader *r, struct pdu *out);
 
 /* modbus_umas.c */
 extern const struct code_name modbus_umas_functions[];
 extern const struct code_name modbus_umas_responses[];
-bool modbus_umas_known(unsigned function);
-void modbus_umas_request(struct reader *r, struct pdu *out);
-void modbus_umas_reply(struct reader *r, struct pdu *out);
+void modbus_umas_request(struct reader *r, const struct modbus_function *fn, struct pdu *out);
+void modbus_umas_reply(struct reader *r, const struct modbus_function *fn, struct pdu *out);
 
 /* modbus_open.c: a ring of requests in the flow's state. */
 enum { MODBUS_OPEN = 16 };

@@ -24,7 +24,7 @@ static struct reader take_rest(struct reader *r)
 	return rd_slice(r, r->left);
 }
 
-static void take_data(struct reader *r, struct pdu *out)
+void modbus_take_data(struct reader *r, struct pdu *out)
 {
 	struct reader rest = take_rest(r);
 	if (rest.left > 0)
@@ -55,7 +55,7 @@ static void check_bytes(const struct reader *r, size_t said, size_t due, struct 
 static void parse_opaque(struct reader *r, const struct modbus_function *fn, struct pdu *out)
 {
 	(void)fn;
-	take_data(r, out);
+	modbus_take_data(r, out);
 }
 
 static void parse_nothing(struct reader *r, const struct modbus_function *fn, struct pdu *out)
@@ -190,7 +190,7 @@ static void parse_log(struct reader *r, const struct modbus_function *fn, struct
 	modbus_take16(&log, out, MODBUS_MESSAGE_COUNT);
 	if (log.overrun)
 		pdu_damaged(out, "byte count too small for the counters");
-	take_data(&log, out);
+	modbus_take_data(&log, out);
 }
 
 /* The longest run of printable characters, if it is a word at all. */
@@ -227,7 +227,7 @@ static void parse_diagnostic(struct reader *r, const struct modbus_function *fn,
 	struct reader word = *r;
 	modbus_take16(&word, out, MODBUS_DIAGNOSTIC_DATA);
 	if (sub == 0 || sub == 21)
-		take_data(r, out);
+		modbus_take_data(r, out);
 	else
 		rd_skip(r, 2);
 }
@@ -311,7 +311,7 @@ static void parse_mei(struct reader *r, const struct modbus_function *fn, struct
 	(void)fn;
 	uint8_t type = modbus_take8(r, out, MODBUS_MEI_TYPE);
 	if (r->overrun || type != MODBUS_DEVICE_ID) {
-		take_data(r, out);
+		modbus_take_data(r, out);
 		return;
 	}
 	uint8_t code = modbus_take8(r, out, MODBUS_DEVICE_ID_CODE);
@@ -341,7 +341,7 @@ static void parse_mei_reply(struct reader *r, const struct modbus_function *fn, 
 	(void)fn;
 	uint8_t type = modbus_take8(r, out, MODBUS_MEI_TYPE);
 	if (r->overrun || type != MODBUS_DEVICE_ID) {
-		take_data(r, out);
+		modbus_take_data(r, out);
 		return;
 	}
 	modbus_take8(r, out, MODBUS_DEVICE_ID_CODE);
@@ -351,18 +351,6 @@ static void parse_mei_reply(struct reader *r, const struct modbus_function *fn, 
 	uint8_t count = modbus_take8(r, out, MODBUS_OBJECT_COUNT);
 	if (!r->overrun)
 		parse_objects(r, count, out);
-}
-
-static void parse_umas(struct reader *r, const struct modbus_function *fn, struct pdu *out)
-{
-	(void)fn;
-	modbus_umas_request(r, out);
-}
-
-static void parse_umas_reply(struct reader *r, const struct modbus_function *fn, struct pdu *out)
-{
-	(void)fn;
-	modbus_umas_reply(r, out);
 }
 
 static void parse_error(struct reader *r, const struct modbus_function *fn, struct pdu *out)
@@ -401,8 +389,8 @@ static void (*const parsers[MODBUS_LAYOUTS])(struct reader *, const struct modbu
 	[MODBUS_FILE_WRITE]     = parse_file_write,
 	[MODBUS_MEI]            = parse_mei,
 	[MODBUS_MEI_REPLY]      = parse_mei_reply,
-	[MODBUS_UMAS]           = parse_umas,
-	[MODBUS_UMAS_REPLY]     = parse_umas_reply,
+	[MODBUS_UMAS]           = modbus_umas_request,
+	[MODBUS_UMAS_REPLY]     = modbus_umas_reply,
 	[MODBUS_ERROR]          = parse_error,
 };
 // clang-format on

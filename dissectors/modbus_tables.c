@@ -74,7 +74,7 @@ static const struct code_name function_names[] = {
 	{ 0, NULL },
 };
 
-const struct code_name modbus_exceptions[] = { /* [MB] 7 */
+static const struct code_name exceptions[] = { /* [MB] 7 */
 	{  1, "illegal_function" },
 	{  2, "illegal_data_address" },
 	{  3, "illegal_data_value" },
@@ -134,7 +134,7 @@ const struct field modbus_fields[MODBUS_FIELDS] = {
 	[MODBUS_LENGTH]          = { "modbus.length", FIELD_UINT, "bytes", "Length of the MBAP header: unit id and PDU.", NULL },
 	[MODBUS_UNIT]            = { "modbus.unit_id", FIELD_UINT, NULL, "Serial address behind a gateway; 0 or 255 is often the device itself.", NULL },
 	[MODBUS_FUNCTION]        = { "modbus.function_code", FIELD_UINT, NULL, "Function, without the exception bit.", function_names },
-	[MODBUS_EXCEPTION]       = { "modbus.exception_code", FIELD_UINT, NULL, "Why the device refused; set in exception replies only.", modbus_exceptions },
+	[MODBUS_EXCEPTION]       = { "modbus.exception_code", FIELD_UINT, NULL, "Why the device refused; set in exception replies only.", exceptions },
 	[MODBUS_ADDRESS]         = { "modbus.address", FIELD_UINT, NULL, "First coil or register, counted from 0 as on the wire.", NULL },
 	[MODBUS_QUANTITY]        = { "modbus.quantity", FIELD_UINT, "coils or registers", "How many are read or written; never bytes.", NULL },
 	[MODBUS_WRITE_ADDRESS]   = { "modbus.write_address", FIELD_UINT, NULL, "First register written by function 23.", NULL },
@@ -195,7 +195,7 @@ const struct field modbus_item_fields[MODBUS_ITEM_FIELDS] = {
 
 const char *modbus_exception_name(unsigned code)
 {
-	for (const struct code_name *n = modbus_exceptions; n->name != NULL; n++)
+	for (const struct code_name *n = exceptions; n->name != NULL; n++)
 		if (n->code == code)
 			return n->name;
 	return NULL;

@@ -77,14 +77,6 @@ const struct code_name modbus_umas_responses[] = {
 };
 // clang-format on
 
-bool modbus_umas_known(unsigned function)
-{
-	for (const struct code_name *n = modbus_umas_functions; n->name != NULL; n++)
-		if (n->code == function)
-			return true;
-	return false;
-}
-
 static void set_le(struct pdu *out, unsigned field, struct reader *r, size_t bytes)
 {
 	uint64_t v = rd_le(r, bytes);
@@ -146,15 +138,9 @@ static void details(unsigned function, struct reader r, struct pdu *out)
 	}
 }
 
-static void take_data(struct reader *r, struct pdu *out)
+void modbus_umas_request(struct reader *r, const struct modbus_function *fn, struct pdu *out)
 {
-	struct reader rest = rd_slice(r, r->left);
-	if (rest.left > 0)
-		pdu_borrow(out, MODBUS_DATA, rest.at, rest.left);
-}
-
-void modbus_umas_request(struct reader *r, struct pdu *out)
-{
+	(void)fn;
 	modbus_take8(r, out, MODBUS_UMAS_SESSION);
 	uint8_t function = modbus_take8(r, out, MODBUS_UMAS_FUNCTION);
 	if (r->overrun)
@@ -162,11 +148,12 @@ void modbus_umas_request(struct reader *r, struct pdu *out)
 	if (function == MODBUS_UMAS_OK || function == MODBUS_UMAS_FAILED)
 		pdu_damaged(out, "UMAS reply sent by the client");
 	details(function, *r, out);
-	take_data(r, out);
+	modbus_take_data(r, out);
 }
 
-void modbus_umas_reply(struct reader *r, struct pdu *out)
+void modbus_umas_reply(struct reader *r, const struct modbus_function *fn, struct pdu *out)
 {
+	(void)fn;
 	modbus_take8(r, out, MODBUS_UMAS_SESSION);
 	uint8_t response = modbus_take8(r, out, MODBUS_UMAS_RESPONSE);
 	if (r->overrun)
@@ -180,5 +167,5 @@ void modbus_umas_reply(struct reader *r, struct pdu *out)
 	} else if (response != MODBUS_UMAS_OK) {
 		pdu_damaged(out, "UMAS reply is neither FE nor FD");
 	}
-	take_data(r, out);
+	modbus_take_data(r, out);
 }
