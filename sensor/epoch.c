@@ -45,10 +45,12 @@ bool epoch_choose(const char *folder, bool live, uint64_t *epoch, struct err *er
 	*epoch = 0;
 	if (!live)
 		return true;
+	if (folder == NULL) {
+		*epoch = (uint64_t)(wall_ns() / 1000000000);
+		return true;
+	}
 	if (snprintf(path, sizeof path, "%s/epoch", folder) >= PATH_MAX)
 		return err_set(err, "%s: path too long", folder);
-	if (mkdir(folder, 0750) != 0 && errno != EEXIST)
-		return err_set(err, "spool.folder %s: %s", folder, strerror(errno));
 	uint64_t now = (uint64_t)(wall_ns() / 1000000000), before = stored(path);
 	*epoch = before >= now ? before + 1 : now;
 	return store(path, *epoch, err);

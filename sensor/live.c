@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "sensor/capture.h"
+#include "sensor/frag.h"
 #include "sensor/run.h"
 #include "sensor/sandbox.h"
 
@@ -44,10 +45,41 @@ static void add_folder(struct text_list *list, const char *path)
 	text_list_keep(list, slash == NULL ? "." : n == 0 ? "/" : folder);
 }
 
+/* A folder and those above it. */
+static bool make_folder(const char *path)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+	if (n >= sizeof part) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(part, path, n + 1);
+	for (size_t i = 1; i < n; i++) {
+		if (part[i] != '/')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST)
+			return false;
+		part[i] = '/';
+	}
+	return mkdir(path, 0750) == 0 || errno == EEXIST;
+}
+
+static bool has_redis(const struct run *r)
+{
+	const struct text_list *specs =
+		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
+	for (size_t i = 0; i < specs->count; i++)
+		if (strncmp(specs->text[i], "redis", 5) == 0)
+			return true;
+	return false;
+}
+
 /* The spool's folder, belonging to whom we are going to be. */
 static bool make_spool(const struct config *c, const char *folder, struct err *err)
 {
-	if (mkdir(folder, 0750) != 0 && errno != EEXIST)
+	if (!make_folder(folder))
 		return err_set(err, "spool.folder %s: %s", folder, strerror(errno));
 	const struct passwd *user = c->user == NULL ? NULL : getpwnam(c->user);
 	const struct group *group = c->group == NULL ? NULL : getgrnam(c->group);
@@ -63,7 +95,8 @@ static void writable_paths(const struct run *r, struct text_list *out)
 {
 	const struct text_list *specs =
 		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
-	text_list_keep(out, run_spool(r));
+	if (!r->no_spool)
+		text_list_keep(out, run_spool(r));
 	for (size_t i = 0; i < specs->count; i++)
 		if (strncmp(specs->text[i], "file:", 5) == 0)
 			add_folder(out, specs->text[i] + 5);
@@ -125,8 +158,12 @@ bool live_open(struct run *r, struct err *err)
 		.timeout_ms = (uint32_t)r->config->capture_ms,
 		.warn = say,
 	};
-	if (!make_spool(r->config, run_spool(r), err))
-		return false;
+	struct err spool = { 0 };
+	r->no_spool = !make_spool(r->config, run_spool(r), &spool);
+	if (r->no_spool && has_redis(r))
+		return err_set(err, "%s", spool.text);
+	if (r->no_spool && !r->options->quiet)
+		fprintf(stderr, "bongsu-sensor: %s: the epoch is not kept\n", spool.text);
 	r->capture = capture_open(&o, err);
 	return r->capture != NULL && enter_sandbox(r, err);
 }
@@ -178,6 +215,7 @@ static void pass_time(struct live *l)
 {
 	struct run *r = l->run;
 	int64_t wall = wall_ns();
+	frags_tick(r->frags, wall);
 	transport_tick(r->transport, wall);
 	judge_tick(r->judge, wall);
 	watch_silence(l);

@@ -163,7 +163,7 @@ static bool choose_epoch(struct run *r, struct err *err)
 {
 	if (r->config->epoch != UINT64_MAX)
 		return true;
-	return epoch_choose(run_spool(r), r->live, &r->tell->eve.epoch, err);
+	return epoch_choose(r->no_spool ? NULL : run_spool(r), r->live, &r->tell->eve.epoch, err);
 }
 
 bool run_open(struct run *r, const struct options *o, struct config *c, enum status *status,

@@ -36,10 +36,11 @@ struct run {
 	struct packet_options packets;
 	uint8_t tag[CANARY_TAG];
 	bool canary;
+	bool no_spool; /* live: its folder cannot be had, and nothing needs it */
 	FILE *pdus;
-	int64_t started_ns;  /* monotonic */
-	int64_t last_ns;     /* newest packet time */
-	uint64_t frame;	    /* number of the last frame: from 1 in each capture */
+	int64_t started_ns; /* monotonic */
+	int64_t last_ns;    /* newest packet time */
+	uint64_t frame;     /* number of the last frame: from 1 in each capture */
 };
 
 /* Opens rules, sinks and judge. On false @err says why and *status what to exit with. */
