@@ -210,7 +210,8 @@ static void many_variables(struct reader *body, bool set, struct pdu *out)
 	c->scratch[VALUES_LEFT] = values.left;
 }
 
-/* Parent object, a value that is not known, 0, then the object: id, class, flags, attributes. */
+/* Parent object, a value that is not known, 0, in version 3 the integrity id, then the object: id,
+ * class, flags, attributes. */
 static void create_object(struct reader *body, struct pdu *out)
 {
 	struct scalar unknown;
@@ -219,6 +220,8 @@ static void create_object(struct reader *body, struct pdu *out)
 	if (!read_value(body, &unknown))
 		return;
 	rd_skip(body, 4);
+	if (out->value[S7P_VERSION].u == 3 || rd_peek(body, 0) != BEGIN_OBJECT)
+		(void)s7p_vlq32(body);
 	uint8_t tag = rd_u8(body);
 	uint32_t id = rd_be32(body);
 	uint32_t class = s7p_vlq32(body);

@@ -129,6 +129,22 @@ static void sessions_and_objects(void **state)
 	}
 }
 
+/* Version 3 has its integrity id in front of the object: a 1200 whose hardware is compiled anew. */
+static void an_object_behind_its_integrity_id(void **state)
+{
+	(void)state;
+	struct pdu *p =
+		up("72030048 20 12c0756ef79e7f4f48777f003df316c8245cebb37309d78187e67d787e636872"
+		   "31000004ca0000002400000394 36 00000001 00 04 00 00000000 0a"
+		   "a1 00000002 9340 3000 a2000000 72030000");
+	assert_string_equal(named(p, "operation"), "download_configuration");
+	assert_int_equal(num(p, "new_object_id"), 2);
+	p = up("72030049 20 12c0756ef79e7f4f48777f003df316c8245cebb37309d78187e67d787e636872"
+	       "31000004ca0000002400000394 36 00000003 00 04 00 00000000 a10a"
+	       "a1 8a320001 9457 3000 a2000000 72030000");
+	assert_string_equal(named(p, "operation"), "download_block");
+}
+
 static void deletions(void **state)
 {
 	(void)state;
@@ -334,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_states_and_other_variables, start, stop),
 		cmocka_unit_test_setup_teardown(an_error_rejects, start, stop),
 		cmocka_unit_test_setup_teardown(sessions_and_objects, start, stop),
+		cmocka_unit_test_setup_teardown(an_object_behind_its_integrity_id, start, stop),
 		cmocka_unit_test_setup_teardown(deletions, start, stop),
 		cmocka_unit_test_setup_teardown(many_variables, start, stop),
 		cmocka_unit_test_setup_teardown(a_count_that_lies, start, stop),
