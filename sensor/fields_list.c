@@ -26,14 +26,13 @@ static void codes(FILE *out, const struct code_name *c)
 	int column = 0;
 	for (; c != NULL && c->name != NULL; c++) {
 		char one[128];
-		int n = snprintf(one, sizeof one, "%u %s%s", c->code, c->name,
-			c[1].name == NULL ? "" : ", ");
+		int n = snprintf(
+			one, sizeof one, "%u %s%s", c->code, c->name, c[1].name == NULL ? "" : ",");
 		if (column == 0 || column + n > CODE_LINE) {
-			fprintf(out, "%s%*s", column == 0 ? "" : "\n", 6, "");
-			column = 6;
+			fprintf(out, "%s%*s", column == 0 ? "" : "\n", 5, "");
+			column = 5;
 		}
-		fputs(one, out);
-		column += n;
+		column += fprintf(out, " %s", one);
 	}
 	if (column > 0)
 		fputc('\n', out);
@@ -74,8 +73,8 @@ void protocols_list(FILE *out)
 			p != NULL && p->l4 != 0 && n < sizeof ports; p++)
 			n += (size_t)snprintf(ports + n, sizeof ports - n, "%s%s/%u",
 				n == 0 ? "" : " ", p->l4 == L4_UDP ? "udp" : "tcp", p->port);
-		if (d->carrier == NULL && d->ports == NULL)
-			snprintf(ports, sizeof ports, "carried by another protocol");
+		if (d->carrier != NULL)
+			snprintf(ports, sizeof ports, "carried by %s", d->carrier->name);
 		fprintf(out, "%-14s %3u fields, %2u of items   %s\n", d->name, d->field_count,
 			d->item_field_count, ports);
 	}
