@@ -109,7 +109,9 @@ static void lost(struct redis_tail *r, struct feed *f, const char *why)
 	if (f->backoff_ms > BACKOFF_MAX_MS)
 		f->backoff_ms = BACKOFF_MAX_MS;
 	f->retry_ms = now_ms() + f->backoff_ms;
-	if (!r->started && (r->tail->once || strncmp(why, "login", 5) == 0))
+	bool refused = f->phase == NEW || strncmp(why, "login", 5) == 0;
+	if (!r->started &&
+		(strncmp(why, "login", 5) == 0 || (r->tail->once && (!refused || r->count == 1))))
 		err_set(&r->fatal, "%s", why);
 	else if (!f->told)
 		tail_say("%s%s%s; trying again", f->key, is_list(f) ? "" : ": ", why);
@@ -240,6 +242,8 @@ static void redirect(struct redis_tail *r, struct feed *f, const struct bus_repl
 {
 	bool asking = bus_is_error(reply, "ASK");
 	if (++f->redirects > REDIRECTS_MAX || !bus_follow(reply, &f->target)) {
+		/* One stream that cannot be read does not keep the others from being shown. */
+		f->phase = NEW;
 		lost(r, f, reply->text);
 		return;
 	}

@@ -1,11 +1,13 @@
 /* sink_redis.c - events into Redis: the thread that takes them from the ring through the spool. */
 #include "sensor/sink_redis.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/crc32c.h"
@@ -43,8 +45,11 @@ static bool make_temporary(char *out, size_t cap, const char *base, struct err *
 {
 	if (base == NULL || *base == '\0')
 		base = getenv("TMPDIR");
-	snprintf(out, cap, "%s/bongsu-spool-XXXXXX", base == NULL || *base == '\0' ? "/tmp" : base);
-	return mkdtemp(out) != NULL || err_set(err, "%s: cannot be made", out);
+	if (base == NULL || *base == '\0')
+		base = "/tmp";
+	snprintf(out, cap, "%s/bongsu-spool-XXXXXX", base);
+	mkdir(base, 0700);
+	return mkdtemp(out) != NULL || err_set(err, "%s: %s", out, strerror(errno));
 }
 
 static bool open_spool(struct sink *s, struct redis_sink *r, struct err *err)

@@ -43,6 +43,7 @@ struct link {
 	struct spool_id newest;  /* put by us */
 	struct spool_id highest; /* acknowledged, ever */
 	uint64_t failed;         /* refused events behind which none was accepted yet */
+	uint64_t missed;         /* channels: events that were not sent, or perhaps not heard */
 	struct err why;          /* of the last end of a connection */
 };
 
@@ -69,7 +70,7 @@ struct beat {
 enum { BEAT_COMMANDS = 3, BEAT_EVERY_S = 15, BEAT_TTL_S = 60 };
 
 void beat_init(struct beat *b);
-/* Every BEAT_EVERY_S seconds: SADD, HSET, EXPIRE over a connection of its own. */
+/* For streams, every BEAT_EVERY_S seconds: SADD, HSET, EXPIRE over a connection of its own. */
 void beat_work(struct beat *b, const struct link *l, int64_t now_ms);
 void beat_fini(struct beat *b);
 

@@ -109,7 +109,8 @@ void beat_work(struct beat *b, const struct link *l, int64_t now_ms)
 {
 	struct err err = { 0 };
 	struct bus_reply *r;
-	if (b->command == BEAT_COMMANDS && now_ms >= b->next_ms && l->phase == LINK_FLOWING) {
+	if (l->mode == BUS_STREAM && b->command == BEAT_COMMANDS && now_ms >= b->next_ms &&
+		l->phase == LINK_FLOWING) {
 		b->next_ms = now_ms + BEAT_EVERY_S * 1000;
 		b->command = b->redirects = 0;
 		b->asking = false;

@@ -46,10 +46,17 @@ static int64_t next_attempt(struct link *l, int64_t now_ms)
 	return now_ms + l->backoff_ms - chance % (l->backoff_ms / 2 + 1);
 }
 
+/* Of a channel: what is not sent now never will be. */
+static void miss(struct link *l, uint64_t n)
+{
+	l->missed += n;
+	sink_count(&l->sink->dropped, n);
+}
+
 static void forget_sent(struct link *l)
 {
 	if (l->mode == BUS_CHANNEL)
-		sink_count(&l->sink->dropped, l->in_flight);
+		miss(l, l->in_flight);
 	l->first = l->in_flight = 0;
 }
 
@@ -149,7 +156,7 @@ void link_put(struct link *l, const struct ring_line *line)
 	}
 	if (l->phase != LINK_FLOWING || l->in_flight == IN_FLIGHT ||
 		!send_event(l, id, line->type, strlen(line->type), line->bytes, line->len))
-		sink_count(&l->sink->dropped, 1);
+		miss(l, 1);
 }
 
 static void send_waiting(struct link *l)
@@ -401,6 +408,9 @@ void link_finish(struct link *l)
 	if (left > 0 && !l->sink->options->live)
 		sink_count(&l->sink->dropped, left);
 	forget_sent(l);
+	if (l->missed > 0)
+		err_set(&l->sink->fault, "%" PRIu64 " events not sent%s%s", l->missed,
+			l->why.set ? ": " : "", l->why.set ? l->why.text : "");
 	bus_close(l->bus);
 	l->bus = NULL;
 }

@@ -175,8 +175,12 @@ static void tell_mended(const struct spool *s, uint64_t number, const struct men
 		say(s, "segment %llx: cut %llu bytes of an event that was not finished", n,
 			(unsigned long long)m->cut_bytes);
 	if (m->damaged)
-		say(s, "segment %llx is damaged, set aside as %016llx.damaged: %llu events lost%s",
-			n, n, (unsigned long long)m->lost, m->gone ? "" : ", the rest goes on");
+		say(s,
+			"segment %llx is damaged, set aside as %016llx.damaged: %llu events "
+			"lost%s%s",
+			n, n, (unsigned long long)m->lost,
+			m->lost == 0 ? " for sure, more perhaps" : "",
+			m->gone ? "" : ", the rest goes on");
 }
 
 /* ---- writing ---- */
