@@ -158,6 +158,7 @@ struct compiled {
 	const struct field_ref **named;    /* fields for bongsu.matched */
 	uint32_t named_count;
 	const struct rules *set;
+	const char *name;          /* Sigma's name:, or "" */
 	const struct yaml *source; /* while loading */
 };
 

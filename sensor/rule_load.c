@@ -106,6 +106,8 @@ static void read_rule(struct loader *l, const struct yaml *doc)
 		c->root = rule_detection(l, detection, NULL);
 	if (!fine || c->root == NULL || is_retired(doc))
 		return;
+	const struct yaml *name = yaml_get(doc, "name");
+	c->name = name == NULL ? "" : arena_text(&r->arena, name->text, name->len);
 	name_fields(r, c, l->terms);
 	r->rule = grown(r->rule, &r->cap, r->count, sizeof(struct compiled *));
 	c->rule.index = (uint32_t)r->count;
@@ -140,8 +142,34 @@ static void read_filter(struct loader *l, const struct yaml *doc)
 	l->filters[l->filter_count++] = f;
 }
 
+/* Line and column of a fault in this file; other files' faults come last. */
+static uint64_t place_of(const struct loader *l, const char *told)
+{
+	size_t n = strlen(l->path);
+	unsigned line, column;
+	if (strncmp(told, l->path, n) != 0 || sscanf(told + n, ":%u:%u:", &line, &column) != 2)
+		return UINT64_MAX;
+	return (uint64_t)line << 32 | column;
+}
+
+/* Faults are found key by key and told from top to bottom. */
+static void sort_faults(struct loader *l, size_t from)
+{
+	char **text = l->faults->text;
+	if (l->faults->left_out > 0)
+		return; /* the last line is a count */
+	for (size_t i = from + 1; i < l->faults->count; i++) {
+		char *one = text[i];
+		size_t at = i;
+		for (; at > from && place_of(l, text[at - 1]) > place_of(l, one); at--)
+			text[at] = text[at - 1];
+		text[at] = one;
+	}
+}
+
 static void read_document(struct loader *l, const struct yaml *doc)
 {
+	size_t before = l->faults->count;
 	if (yaml_null(doc))
 		return;
 	document_begins(l);
@@ -153,6 +181,7 @@ static void read_document(struct loader *l, const struct yaml *doc)
 		read_filter(l, doc);
 	else
 		read_rule(l, doc);
+	sort_faults(l, before);
 }
 
 /* --- files ------------------------------------------------------------------------------- */
@@ -249,16 +278,10 @@ static int by_id(const void *a, const void *b)
 			  : (x->rule.index > y->rule.index) - (x->rule.index < y->rule.index);
 }
 
-static const char *name_of(const struct compiled *c)
-{
-	const struct yaml *y = yaml_get(c->source, "name");
-	return y == NULL ? "" : y->text;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	const struct compiled *x = *(struct compiled *const *)a, *y = *(struct compiled *const *)b;
-	int order = strcmp(name_of(x), name_of(y));
+	int order = strcmp(x->name, y->name);
 	return order != 0 ? order
 			  : (x->rule.index > y->rule.index) - (x->rule.index < y->rule.index);
 }
@@ -308,8 +331,7 @@ static void refuse_duplicates(struct loader *l)
 	}
 	qsort(sorted, r->count, sizeof *sorted, by_name);
 	for (size_t i = 1, first = 0; i < r->count; i++) {
-		if (name_of(sorted[i])[0] == '\0' ||
-			strcmp(name_of(sorted[i]), name_of(sorted[first])) != 0)
+		if (sorted[i]->name[0] == '\0' || strcmp(sorted[i]->name, sorted[first]->name) != 0)
 			first = i;
 		else
 			duplicate(l, sorted[i], sorted[first], "name");
@@ -325,7 +347,7 @@ static void filter_rule(struct loader *l, const struct filter *f, const struct y
 		struct compiled *c = r->rule[i];
 		if (who->kind != YAML_TEXT ||
 			(strcasecmp(c->rule.id, who->text) != 0 &&
-				(who->len == 0 || strcmp(name_of(c), who->text) != 0)))
+				(who->len == 0 || strcmp(c->name, who->text) != 0)))
 			continue;
 		if (f->dissector != NULL && f->dissector != c->dissector) {
 			fault(l, who, "the filter is for service %s, the rule for %s",

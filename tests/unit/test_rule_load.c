@@ -251,8 +251,8 @@ static void one_bad_rule_hides_no_other(void **state)
 	static const char *const wanted[] = { "t.yaml:11:1: ", "t.yaml:2:5: not a UUID: x",
 		"t.yaml:4:8: unknown level no", "t.yaml:6:7: unknown field toy.x",
 		"t.yaml:6:29: toy.number: is a whole number, not z",
-		"t.yaml:7:17: toy.text: is a text: write '5' in quotes",
 		"t.yaml:7:3: selection b is not used by the condition",
+		"t.yaml:7:17: toy.text: is a text: write '5' in quotes",
 		"t.yaml:12:1: a rule is a map that begins with its title",
 		"t.yaml:17:29: toy.number: is a whole number, not q" };
 	for (size_t i = 0; i < 9; i++)
