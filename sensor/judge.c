@@ -9,7 +9,9 @@
 #include "sensor/limiter.h"
 #include "sensor/wait.h"
 
-enum { JUDGE_PROTOCOLS = WAIT_QUEUES, ONE_WAY_WINDOW_S = 60 };
+enum { JUDGE_PROTOCOLS = WAIT_LATE, ONE_WAY_WINDOW_S = 60 };
+
+#define LATE_NS (INT64_C(10) * 1000000000)
 
 struct judge {
 	struct judge_options o;
@@ -26,6 +28,7 @@ struct judge {
 		bool told;
 	} ways;
 	struct hit hits[HITS_MAX];
+	uint64_t held[HITS_MAX]; /* by suppress, before each of them */
 };
 
 static unsigned index_of(struct judge *j, const struct dissector *d)
@@ -86,8 +89,6 @@ static uint64_t tell_hit(
 static void settle_hit(struct judge *j, struct waiting_hit *w, const struct event *e)
 {
 	struct hit hit = w->hit;
-	if (hit.rule == NULL)
-		return;
 	if (w->n != 0) {
 		struct alert of = {
 			.rule = hit.rule, .event = e, .item = hit.item, .n = w->n, .count = 1
@@ -100,10 +101,18 @@ static void settle_hit(struct judge *j, struct waiting_hit *w, const struct even
 			!may_tell(j, hit.rule, e, &w->suppressed))
 			return;
 	}
-	tell_hit(j, &hit, e, w->suppressed);
+	w->n = tell_hit(j, &hit, e, w->suppressed);
+	w->hit = hit;
 }
 
-static void settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
+static void drop(struct judge *j, struct wait *w)
+{
+	wait_remove(&j->waits, w);
+	wait_free(w, &j->pool);
+}
+
+static void tell_verdicts(
+	struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
 {
 	struct event e = {
 		.at = w->at,
@@ -117,17 +126,58 @@ static void settle(struct judge *j, struct wait *w, const struct pdu *reply, str
 		settle_hit(j, &w->hits[i], &e);
 	if (w->transaction)
 		tell_transaction(j->o.tell, &e);
-	wait_remove(&j->waits, w);
-	wait_free(w, &j->pool);
+	w->transaction = false;
 }
 
-/* No reply came, or none will. */
-static void settle_silent(struct judge *j, struct wait *w, bool ended)
+/* The last word on a request. One that was called unanswered in time has had it, unless a reply
+ * came. */
+static void settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
+{
+	if (!w->overdue || reply != NULL)
+		tell_verdicts(j, w, reply, verdict);
+	drop(j, w);
+}
+
+static bool was_told(const struct wait *w)
+{
+	for (size_t i = 0; i < w->hit_count; i++)
+		if (w->hits[i].n != 0)
+			return true;
+	return false;
+}
+
+static void forget(struct judge *j, struct wait *w)
 {
 	struct tx *tx = tx_by_id(w->flow, w->tx_id);
 	if (tx != NULL)
 		tx->wait = NULL;
-	settle(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, ended));
+	drop(j, w);
+}
+
+/* Nobody answered in time. The alerts say so; a reply that comes late still gets its verdict event.
+ */
+static void settle_overdue(struct judge *j, struct wait *w)
+{
+	if (!w->overdue)
+		tell_verdicts(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, false));
+	if (w->overdue || !was_told(w)) {
+		forget(j, w);
+		return;
+	}
+	wait_remove(&j->waits, w);
+	w->overdue = true;
+	w->queue = WAIT_LATE;
+	w->deadline_ns += LATE_NS;
+	wait_add(&j->waits, w);
+}
+
+/* No reply will come. */
+static void settle_silent(struct judge *j, struct wait *w)
+{
+	struct tx *tx = tx_by_id(w->flow, w->tx_id);
+	if (tx != NULL)
+		tx->wait = NULL;
+	settle(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, true));
 }
 
 /* Too many wait: the oldest goes out without its verdict. */
@@ -144,7 +194,8 @@ static void make_room(struct judge *j)
 	};
 	if (tx != NULL)
 		tx->wait = NULL;
-	j->o.counters->alerts_waiting_full++;
+	if (!w->overdue)
+		j->o.counters->alerts_waiting_full++;
 	settle(j, w, NULL, v);
 }
 
@@ -156,19 +207,22 @@ static bool wants_transaction(struct judge *j, const struct pdu *pdu)
 
 /* --- judging ----------------------------------------------------------------------------- */
 
-/* Files one hit with the wait: told at once from HIGH up, else with the verdict; a suppressed one
- * stays without its rule. */
-static void file_hit(
-	struct judge *j, struct waiting_hit *w, const struct hit *hit, const struct event *e)
+/* Takes out what suppress holds back; of a hit that waits for its verdict that is asked later. */
+static size_t without_suppressed(struct judge *j, const struct event *e, size_t count)
 {
-	if (!hit->later && !may_tell(j, hit->rule, e, &w->suppressed))
-		return;
-	w->hit = *hit;
-	if (!hit->later && hit->rule->level >= LEVEL_HIGH)
-		w->n = tell_hit(j, hit, e, w->suppressed);
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t held = 0;
+		if (!j->hits[i].later && !may_tell(j, j->hits[i].rule, e, &held))
+			continue;
+		j->hits[kept] = j->hits[i];
+		j->held[kept++] = held;
+	}
+	return kept;
 }
 
-/* Keeps the hits of an open request until its verdict. False if there is no memory. */
+/* Keeps the hits of an open request until its verdict; from HIGH up they are told at once. False if
+ * there is no memory. */
 static bool wait_for(
 	struct judge *j, struct flow *f, const struct event *e, struct tx *tx, size_t count)
 {
@@ -189,8 +243,13 @@ static bool wait_for(
 	w->at = e->at;
 	w->from = e->from;
 	w->transaction = wants_transaction(j, e->pdu);
-	for (size_t i = 0; i < count; i++)
-		file_hit(j, &w->hits[i], &j->hits[i], e);
+	for (size_t i = 0; i < count; i++) {
+		struct hit *hit = &j->hits[i];
+		w->hits[i].hit = *hit;
+		w->hits[i].suppressed = j->held[i];
+		if (!hit->later && hit->rule->level >= LEVEL_HIGH)
+			w->hits[i].n = tell_hit(j, hit, e, j->held[i]);
+	}
 	tx->wait = w;
 	wait_add(&j->waits, w);
 	return true;
@@ -200,12 +259,11 @@ static bool wait_for(
 static void tell_now(struct judge *j, const struct event *e, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint64_t held;
 		struct hit *hit = &j->hits[i];
-		if (hit->later && !rule_holds(j->o.rules, hit->rule, e, hit))
+		if (hit->later && (!rule_holds(j->o.rules, hit->rule, e, hit) ||
+					  !may_tell(j, hit->rule, e, &j->held[i])))
 			continue;
-		if (may_tell(j, hit->rule, e, &held))
-			tell_hit(j, hit, e, held);
+		tell_hit(j, hit, e, j->held[i]);
 	}
 }
 
@@ -235,7 +293,7 @@ static size_t ask_rules(
 		count = without_told(j, answered->told, count);
 	for (size_t i = 0; tx != NULL && i < count && i < TX_TOLD; i++)
 		tx->told[i] = j->hits[i].rule;
-	return count;
+	return without_suppressed(j, e, count);
 }
 
 /* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
@@ -413,14 +471,14 @@ void judge_tick(struct judge *j, int64_t now_ns)
 {
 	struct wait *w;
 	while ((w = wait_due(&j->waits, now_ns)) != NULL)
-		settle_silent(j, w, false);
+		settle_overdue(j, w);
 }
 
 void judge_finish(struct judge *j)
 {
 	struct wait *w;
 	while ((w = wait_oldest(&j->waits)) != NULL)
-		settle_silent(j, w, true);
+		settle_silent(j, w);
 }
 
 void judge_rules(struct judge *j, struct rule_run *rules)

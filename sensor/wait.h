@@ -6,7 +6,7 @@
 #include "sensor/snapshot.h"
 #include "sensor/transaction.h"
 
-/* A hit of the request. n is not 0 if the alert went out at once: then a verdict event follows. */
+/* A hit of the request. n is not 0 if the alert is out: then a verdict event follows. */
 struct waiting_hit {
 	struct hit hit;
 	uint64_t n;
@@ -23,13 +23,14 @@ struct wait {
 	struct stamp at;
 	unsigned from;
 	bool transaction; /* also tell it as a transaction event */
+	bool overdue;     /* told as unanswered; a late reply is still welcome */
 	struct snapshot *request;
 	size_t hit_count;
 	struct waiting_hit hits[];
 };
 
 /* One FIFO a protocol: its replies are all due after the same time, so order is arrival. */
-enum { WAIT_QUEUES = 64 };
+enum { WAIT_LATE = 64, /* of those that are overdue */ WAIT_QUEUES };
 struct wait_queues {
 	struct wait *first[WAIT_QUEUES], *last[WAIT_QUEUES];
 	int64_t next_ns; /* nothing is due before; INT64_MAX when empty */
