@@ -14,12 +14,12 @@ enum yaml_kind { YAML_TEXT, YAML_LIST, YAML_MAP };
 struct yaml {
 	enum yaml_kind kind;
 	uint32_t line, column; /* from 1 */
-	bool quoted;	       /* a scalar in quotes: always text */
+	bool quoted;           /* a scalar in quotes: always text */
 	const char *text;      /* scalars: NUL-terminated, never NULL */
 	size_t len;
-	size_t count;	       /* children; for a map: pairs */
-	struct yaml **child;   /* list elements, or a map's values */
-	struct yaml **key;     /* a map's keys (scalars), else NULL */
+	size_t count;        /* children; for a map: pairs */
+	struct yaml **child; /* list elements, or a map's values */
+	struct yaml **key;   /* a map's keys (scalars), else NULL */
 };
 
 struct yaml_file {
@@ -28,12 +28,14 @@ struct yaml_file {
 	struct yaml **document;
 };
 
-/* Reads every document. Duplicate keys, anchors beyond a bound, depth, size, tags that change the meaning and
- * keys that are no scalars are faults; all that can be found are appended to @faults ("path:line:column: …").
- * Returns what was readable (possibly with no documents), or NULL if the file could not be opened. */
+/* Reads every document. Duplicate keys, anchors beyond a bound, depth, size, tags that change the
+ * meaning and keys that are no scalars are faults; all that can be found are appended to @faults
+ * ("path:line:column: …"). Returns what was readable (possibly with no documents), or NULL if the
+ * file could not be opened. */
 struct yaml_file *yaml_load(const char *path, struct text_list *faults);
 /* The same from memory; @path is only named in faults. */
-struct yaml_file *yaml_parse(const char *path, const char *text, size_t len, struct text_list *faults);
+struct yaml_file *yaml_parse(
+	const char *path, const char *text, size_t len, struct text_list *faults);
 /* Not yaml_free(): libyaml has one, and ours would take its place. */
 void yaml_file_free(struct yaml_file *file);
 

@@ -10,18 +10,19 @@ enum rule_level { LEVEL_INFORMATIONAL, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVE
 /* One compiled rule, as others see it. Strings live as long as the rule set. */
 struct rule {
 	uint32_t sid, gid, rev;
-	const char *id;	      /* UUID, lower case */
+	const char *id; /* UUID, lower case */
 	const char *title;
 	const char *classtype; /* EVE category */
-	const char *verb;	  /* one of the verbs of rules/README.md, or NULL */
-	bool changes_state;	  /* the verb changes the device or its view */
+	const char *verb;      /* one of the verbs of rules/README.md, or NULL */
+	bool changes_state;    /* the verb changes the device or its view */
 	enum rule_level level;
-	const char *service;	  /* "modbus" …, "any" */
-	const char *place;	  /* "rules/modbus.yaml:12" */
+	const char *service; /* "modbus" …, "any" */
+	const char *place;   /* "rules/modbus.yaml:12" */
 	/* alert.metadata of EVE, rendered at load: {"mitre_technique_id":[…],…} */
 	const char *metadata_json;
 	const char *attck_v18_json; /* ["T0855"] or NULL */
-	/* ics.target: which end of the flow is named alert.target: 0 none, 1 source, 2 destination */
+	/* ics.target: which end of the flow is named alert.target: 0 none, 1 source, 2 destination
+	 */
 	uint8_t target;
 	/* suppress: at most one alert per distinct key and time; by: bits of enum suppress_by */
 	uint32_t suppress_seconds, suppress_by;
@@ -51,7 +52,7 @@ struct rule_source {
 		const char *name;
 		const char *const *values;
 		size_t count;
-	} *lists;
+	} * lists;
 	size_t list_count;
 	/* names by the indexes that flows carry (flow.h); [0] is NULL */
 	const char *const *role_names, *const *zone_names, *const *name_names;
@@ -81,11 +82,13 @@ enum { HITS_MAX = 64 };
 size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits, size_t max);
 
 /* Does one rule, told .later before, hold now that e->verdict is known? */
-bool rule_holds(struct rule_run *run, const struct rule *rule, const struct event *e, struct hit *hit);
+bool rule_holds(
+	struct rule_run *run, const struct rule *rule, const struct event *e, struct hit *hit);
 
 /* The fields rule names, for bongsu.matched: calls @put(name, value, type) for each present one. */
 typedef void rule_field_fn(void *ctx, const char *name, enum field_type type, struct value v);
-void rule_matched(const struct rule *rule, const struct event *e, int32_t item, rule_field_fn *put, void *ctx);
+void rule_matched(const struct rule *rule, const struct event *e, int32_t item, rule_field_fn *put,
+	void *ctx);
 
 /* --rule-report on stdout-like FILE: fired, how often, at what cost, dead. */
 void rules_report(const struct rule_run *run, void *file);

@@ -193,7 +193,7 @@ static bool service(struct loader *l, const struct yaml *y, const char **out)
 	const char *names[32 + sizeof other_services / sizeof *other_services];
 	size_t n = 0;
 	const struct dissector *const *d = l->rules->words.dissectors;
-	for (; d[n] != NULL && n < 30; n++)
+	for (; n < 30 && d[n] != NULL; n++)
 		names[n] = d[n]->name;
 	names[n] = "any";
 	names[n + 1] = NULL;

