@@ -115,7 +115,7 @@ static const struct dissector *carried(unsigned n)
 static int find_carried(const struct cotp_state *st, struct reader tsdu)
 {
 	int weak = -1;
-	struct probe_hint hint;
+	struct probe_hint hint = { 0 };
 	if (st->last != 0 && carried(st->last - 1U)->probe(tsdu, L4_TCP, &hint) == PROBE_SURE)
 		return st->last - 1;
 	const struct dissector *c;
