@@ -275,6 +275,21 @@ static inline size_t toy(uint8_t *to, size_t at, unsigned number, unsigned len)
 	return at + len;
 }
 
+/* Ten messages of different length. */
+static inline size_t ten(uint8_t *to)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < 10; i++)
+		n = toy(to, n, i + 1, 6 + i * 3);
+	return n;
+}
+
+static inline uint32_t dice(uint32_t *x, uint32_t below)
+{
+	*x = *x * 1664525 + 1013904223;
+	return (*x >> 8) % below;
+}
+
 /* Messages first…first+n-1 were told, each once, in order, none marked. */
 static inline void expect_run(const struct kit *k, unsigned first, unsigned n)
 {
