@@ -259,7 +259,8 @@ struct split {
 	struct split **child;
 	struct split *rest; /* rules that do not need this field, or NULL */
 
-	uint32_t count; /* SPLIT_LEAF */
+	uint32_t count;   /* SPLIT_LEAF */
+	struct gate gate; /* what all of the leaf need */
 	struct leaf *leaf;
 };
 

@@ -278,9 +278,12 @@ static struct split *leaf(struct builder *b, struct entry **set, size_t n)
 	s->kind = SPLIT_LEAF;
 	s->count = (uint32_t)n;
 	s->leaf = arena_array(&b->rules->arena, n, sizeof *s->leaf);
-	for (size_t i = 0; i < n; i++)
-		s->leaf[i] =
-			(struct leaf){ gate_of(set[i]->rule->root, b->dissector), set[i]->rule };
+	for (size_t i = 0; i < n; i++) {
+		struct gate g = gate_of(set[i]->rule->root, b->dissector);
+		s->leaf[i] = (struct leaf){ g, set[i]->rule };
+		s->gate.present = i == 0 ? g.present : s->gate.present & g.present;
+		s->gate.bits = i == 0 ? g.bits : s->gate.bits & g.bits;
+	}
 	b->entries += n;
 	return s;
 }

@@ -117,18 +117,20 @@ static struct gate gate_of(const struct event *e)
 	return (struct gate){ p->present, bits | (uint64_t)labels * GATE_LABEL };
 }
 
+static inline bool passes(const struct walk *w, const struct gate *g)
+{
+	return ((g->present & ~w->gate.present) | (g->bits & ~w->gate.bits)) == 0;
+}
+
 static void walk_leaf(struct walk *w, const struct split *s)
 {
-	for (uint32_t i = 0; i < s->count; i++) {
-		const struct leaf *l = &s->leaf[i];
-		if ((l->gate.present & ~w->gate.present) == 0 &&
-			(l->gate.bits & ~w->gate.bits) == 0)
-			candidate(w, l->rule);
-	}
+	for (uint32_t i = 0; i < s->count; i++)
+		if (passes(w, &s->leaf[i].gate))
+			candidate(w, s->leaf[i].rule);
 }
 
 /* The child for the event's value of the split's field, or NULL. */
-static const struct split *child_of(const struct walk *w, const struct split *s)
+static inline const struct split *child_of(const struct walk *w, const struct split *s)
 {
 	const struct pdu *p = w->look.e->pdu;
 	struct value made[ENVELOPE_VALUES];
@@ -146,9 +148,10 @@ static const struct split *child_of(const struct walk *w, const struct split *s)
 static void walk(struct walk *w, const struct split *s)
 {
 	for (; s != NULL; s = s->rest) {
-		if (s->kind == SPLIT_LEAF)
-			walk_leaf(w, s);
-		else if (s->ref.source == FROM_ITEM && w->look.item == NULL)
+		if (s->kind == SPLIT_LEAF) {
+			if (passes(w, &s->gate))
+				walk_leaf(w, s);
+		} else if (s->ref.source == FROM_ITEM && w->look.item == NULL)
 			w->run->item_split[w->run->item_split_count++] = s;
 		else
 			walk(w, child_of(w, s));

@@ -8,7 +8,7 @@
 #include "sensor/rule.h"
 
 /* Few enough to stay in cache, as a message just dissected does. */
-enum { MESSAGES = 64, ROUNDS = 10000, REPEATS = 5 };
+enum { MESSAGES = 16, ROUNDS = 40000, REPEATS = 5 };
 
 struct message {
 	struct event e;
