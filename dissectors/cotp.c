@@ -99,7 +99,8 @@ struct cotp_state {
 	struct tsap calling, called;
 	bool open;    /* a CC was seen */
 	uint8_t last; /* 1 + index of the carried protocol of the latest TSDU; 0: none */
-	void *carried[CARRIED_MAX]; /* their states, taken from the pool once */
+	const struct dissector *now; /* that one */
+	void *carried[CARRIED_MAX];  /* their states, taken from the pool once */
 };
 
 /* The n-th protocol that COTP carries, or NULL. */
@@ -116,7 +117,7 @@ static int find_carried(const struct cotp_state *st, struct reader tsdu)
 {
 	int weak = -1;
 	struct probe_hint hint = { 0 };
-	if (st->last != 0 && carried(st->last - 1U)->probe(tsdu, L4_TCP, &hint) == PROBE_SURE)
+	if (st->now != NULL && st->now->probe(tsdu, L4_TCP, &hint) == PROBE_SURE)
 		return st->last - 1;
 	const struct dissector *c;
 	for (int i = 0; (c = carried((unsigned)i)) != NULL; i++) {
@@ -166,7 +167,9 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 		rd_skip(tsdu, tsdu->left);
 		return;
 	}
-	const struct dissector *c = carried((unsigned)n);
+	if (n + 1 != st->last)
+		st->now = carried((unsigned)n);
+	const struct dissector *c = st->now;
 	if (st->carried[n] == NULL && c->state_size > 0)
 		st->carried[n] = pool_take(d->pool, c->state_size);
 	struct dissect sub = {
@@ -426,7 +429,6 @@ static enum outcome go_on(struct reader *in, struct dissect *d, struct pdu *out)
 static enum outcome cotp_dissect(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
-	pdu_init(out);
 	if (side->read > 0) {
 		enum outcome result = read_joined(d, out);
 		out->more |= side->read > 0;
