@@ -268,13 +268,13 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 }
 
 /* Takes out the hits of rules that held for the request already: one command, one alert. */
-static size_t without_told(struct judge *j, const struct rule *const told[TX_TOLD], size_t count)
+static size_t without_told(struct judge *j, const uint32_t told[TX_TOLD], size_t count)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
 		bool again = false;
 		for (unsigned k = 0; k < TX_TOLD; k++)
-			again |= told[k] == j->hits[i].rule;
+			again |= told[k] == j->hits[i].rule->sid;
 		if (!again)
 			j->hits[kept++] = j->hits[i];
 	}
@@ -292,7 +292,7 @@ static size_t ask_rules(
 	if (answered != NULL && count > 0)
 		count = without_told(j, answered->told, count);
 	for (size_t i = 0; tx != NULL && i < count && i < TX_TOLD; i++)
-		tx->told[i] = j->hits[i].rule;
+		tx->told[i] = j->hits[i].rule->sid;
 	return without_suppressed(j, e, count);
 }
 
@@ -346,20 +346,6 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 		j->o.counters->anomalies_held++;
 }
 
-static void tell_malformed(struct judge *j, struct flow *f, const struct event *e)
-{
-	j->o.counters->pdus_malformed++;
-	struct anomaly a = {
-		.kind = ANOMALY_MALFORMED,
-		.at = e->at,
-		.flow = f,
-		.from = e->from,
-		.count = 1,
-		.detail = e->pdu->malformed,
-	};
-	on_anomaly(j, &a);
-}
-
 /* A direction may be missing because its checksums are off-loaded: that has a hint of its own. */
 static bool sums_lost(const struct judge *j, uint64_t pdus)
 {
@@ -403,6 +389,10 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 
 	if (at.ts_ns >= j->waits.next_ns)
 		judge_tick(j, at.ts_ns);
+	/* The other reading of a conflict: whoever sent it, it must not take a request's reply
+	 * away. */
+	if (pdu->flags & PDU_OVERLAP)
+		pdu->tx = TX_NONE;
 	if (pdu->tx == TX_REPLY || pdu->tx == TX_REPLY_PART) {
 		answered = tx_match(f, from, pdu);
 		if (answered != NULL)
@@ -420,7 +410,6 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 			tx_close(f, answered);
 		return;
 	}
-	j->o.counters->pdus++;
 	j->pdus[index_of(j, pdu->dissector)]++;
 	watch_ways(j, f, &e);
 	if (j->o.pdus != NULL) {
@@ -429,8 +418,6 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		buf_char(&line, '\n');
 		fwrite(line.at, 1, line.len, j->o.pdus);
 	}
-	if (pdu->malformed != NULL)
-		tell_malformed(j, f, &e);
 	if (answered != NULL && answered->wait != NULL) {
 		struct wait *w = answered->wait;
 		answered->wait = NULL;

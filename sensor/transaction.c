@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { TX_START = 4 };
+enum { TX_START = 2 };
 #define TX_STALE_NS (INT64_C(10) * 1000000000)
 
 const char *verdict_name(enum outcome_of outcome)

@@ -6,7 +6,6 @@
 
 struct wait; /* wait.c: an alert that waits for the verdict */
 
-struct rule;
 enum { TX_TOLD = 4 };
 
 /* A request that has no reply yet. */
@@ -14,11 +13,11 @@ struct tx {
 	uint64_t key, loose;
 	struct kept kept;
 	struct stamp at;
-	uint64_t blind;    /* bytes of the reply's direction lost before the request */
-	uint32_t id;       /* unique in its flow */
-	uint8_t from;      /* index in flow->end[] */
-	struct wait *wait; /* or NULL */
-	const struct rule *told[TX_TOLD]; /* that held for it: they do not judge the reply again */
+	uint64_t blind;         /* bytes of the reply's direction lost before the request */
+	uint32_t id;            /* unique in its flow */
+	uint8_t from;           /* index in flow->end[] */
+	struct wait *wait;      /* or NULL */
+	uint32_t told[TX_TOLD]; /* sids of rules that held for it: they leave the reply alone */
 };
 
 /* A ring, oldest first: the i-th is tx_at(t, i). */
