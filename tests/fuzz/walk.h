@@ -7,6 +7,14 @@
 #include <string.h>
 
 #include "dissectors/dissector.h"
+#include "sensor/snapshot.h"
+
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, n)   ((void)(at), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)(at), (void)(n))
+#endif
 
 enum { ITEMS_SANE = 1 << 20, STUCK_SANE = 1 << 17 };
 
@@ -19,6 +27,7 @@ struct walk {
 	struct kept request; /* of the last request, for the next reply */
 	bool garble;         /* give replies values no request had */
 	uint64_t pdus, digest;
+	struct reader input; /* what is being read, for walk_copy() */
 	void (*saw)(void *ctx, const struct pdu *pdu);
 	void *ctx;
 };
@@ -92,6 +101,21 @@ static inline void walk_items(struct walk *w, const struct pdu *pdu)
 	walk_mix(w, n);
 }
 
+/* A PDU that outlives its packet tells the same items, and the packet's bytes are not looked at. */
+static inline void walk_copy(struct walk *w, const struct pdu *pdu)
+{
+	struct walk first = { .d = w->d }, second = { .d = w->d };
+	struct pool pool = { .cap = 4 << 20 };
+	struct snapshot *s = snapshot_take(pdu, &pool);
+	walk_demand(s != NULL);
+	walk_items(&first, pdu);
+	ASAN_POISON_MEMORY_REGION(w->input.at, w->input.left);
+	walk_items(&second, &s->pdu);
+	ASAN_UNPOISON_MEMORY_REGION(w->input.at, w->input.left);
+	walk_demand(first.digest == second.digest);
+	snapshot_free(s, &pool);
+}
+
 static inline void walk_keep(struct walk *w, struct pdu *pdu)
 {
 	const uint8_t *keep = pdu->dissector->keep;
@@ -131,6 +155,7 @@ static inline void walk_pdu(struct walk *w, struct pdu *pdu)
 	walk_text(w, pdu->name);
 	walk_text(w, pdu->malformed);
 	walk_items(w, pdu);
+	walk_copy(w, pdu);
 	w->pdus++;
 	if (w->saw != NULL)
 		w->saw(w->ctx, pdu);
@@ -168,6 +193,7 @@ static inline size_t walk_bytes(
 	unsigned stuck = 0;
 	size_t need;
 	*bad = *final = false;
+	w->input = in;
 	while (in.left > 0 || more) {
 		size_t before = in.left;
 		enum outcome outcome = walk_once(w, &in, dir, &pdu, &need);

@@ -92,6 +92,8 @@ def main():
             before = len(faults)
             if status not in (0, 5) or "Sanitizer" in stderr or "runtime error" in stderr:
                 faults.append("%s: status %d: %s" % (name, status, stderr[-1500:]))
+                os.unlink(pdus)
+                continue
             numbers, found = compare(tool, capture, pdus)
             os.unlink(pdus)
             total.update(numbers)
