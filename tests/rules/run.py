@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""schema.py - every document of every rule file against rules/rule.schema.json, and the ATT&CK table by itself.
+"""run.py - every document of every rule file against rules/rule.schema.json, the ATT&CK table by itself, and what
+rules/README.md shows against the sensor.
 
-usage: tests/rules/schema.py [FILE…]     all of rules/ without arguments
+usage: tests/rules/run.py [FILE…]     all of rules/ without arguments
 Also shows that the schema refuses what it should: a schema that accepts everything would pass any file.
 """
 import copy
@@ -9,7 +10,9 @@ import glob
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 
 import jsonschema
 import yaml
@@ -72,6 +75,39 @@ def attack_faults():
         yield "attack.yaml: v18.1 has 12 tactics and 83 techniques"
 
 
+def readme_faults():
+    """The examples load, the first one fires, and its misspelt twin is told of as shown."""
+    sensor = os.environ.get("SENSOR", os.path.join(ROOT, "build", "bongsu-sensor"))
+    with open(os.path.join(ROOT, "rules", "README.md"), encoding="utf-8") as f:
+        text = f.read()
+    head = "title: T%d\nid: 00000000-0000-4000-8000-%012d\nlogsource: {product: bongsu, service: any}\n"
+    docs = []
+    for i, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.S)):
+        if not block.startswith("title:"):
+            block = head % (i, i) + block + ("" if "condition:" in block else "  condition: selection\n")
+        docs.append(block)
+
+    def run(name, content, *words):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(content)
+        capture = os.path.join(ROOT, "pcaps", "demo", "plant.pcap")
+        words = [capture if w == "CAPTURE" else w for w in words]
+        return subprocess.run([sensor, *words, "-S", name], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    with tempfile.TemporaryDirectory() as folder:
+        lists = "rules.lists=" + os.path.join(ROOT, "rules", "lists")
+        done = run("all.yaml", "---\n".join(docs), "-T", "--set", lists)
+        if len(docs) < 4 or done.returncode != 0:
+            yield "README: %d examples: %s" % (len(docs), done.stderr)
+        done = run("my.yaml", docs[0], "-r", "CAPTURE", "--quiet")
+        if done.returncode != 0 or '"signature_id":3000001' not in done.stdout:
+            yield "README: the first rule does not fire: %s" % done.stderr
+        done = run("my.yaml", docs[0].replace("item.address", "item.adress").replace("level: high", "level: hihg"), "-T")
+        shown = re.search(r"^my.yaml:\d.*?(?=\n```)", text, re.S | re.M).group(0)
+        if done.returncode != 3 or not done.stderr.startswith(shown):
+            yield "README shows %s\nthe sensor says %s" % (shown, done.stderr)
+
+
 def main():
     with open(os.path.join(ROOT, "rules", "rule.schema.json"), encoding="utf-8") as f:
         schema = json.load(f)
@@ -96,7 +132,10 @@ def main():
                     for one in e.context or [e]:
                         faults.append("%s: %s: %s: %s" % (os.path.relpath(path, ROOT), name,
                                                           "/".join(map(str, one.absolute_path)), one.message[:200]))
-    print("\n".join(faults + ["%d documents in %d files, %d faults" % (documents, len(files), len(faults))]))
+    if not sys.argv[1:]:
+        faults += readme_faults()
+    print("\n".join(faults))
+    print("%d passed, %d failed" % (documents + len(BAD), len(faults) + (documents == 0)))
     sys.exit(1 if faults or documents == 0 else 0)
 
 
