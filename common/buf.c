@@ -133,7 +133,9 @@ static void escape(struct buf *b, uint8_t c)
 
 static void escaped_char(struct buf *b, uint8_t c)
 {
-	if (c == '"' || c == '\\') {
+	if (c == '\0') {
+		buf_lit(b, "\xef\xbf\xbd");
+	} else if (c == '"' || c == '\\') {
 		buf_char(b, '\\');
 		buf_char(b, (char)c);
 	} else {

@@ -52,7 +52,8 @@ void buf_base64(struct buf *b, const uint8_t *bytes, size_t n);
 /* printf, for what is not on a hot path. */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes. Input is any bytes: what is not UTF-8 becomes one U+FFFD a byte;
- * controls (C0, DEL, C1) are escaped as \u00XX. At most max bytes of input are taken. */
+ * controls (C0, DEL, C1) are escaped as \u00XX, but NUL becomes U+FFFD: many readers refuse \u0000,
+ * and a hostile name must not hide an alert from them. At most max bytes of input are taken. */
 void buf_json_string(struct buf *b, const void *bytes, size_t n, size_t max);
 
 #endif

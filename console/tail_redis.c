@@ -109,9 +109,9 @@ static void lost(struct redis_tail *r, struct feed *f, const char *why)
 	if (f->backoff_ms > BACKOFF_MAX_MS)
 		f->backoff_ms = BACKOFF_MAX_MS;
 	f->retry_ms = now_ms() + f->backoff_ms;
-	bool refused = f->phase == NEW || strncmp(why, "login", 5) == 0;
-	if (!r->started &&
-		(strncmp(why, "login", 5) == 0 || (r->tail->once && (!refused || r->count == 1))))
+	bool login = strncmp(why, "login", 5) == 0;
+	bool matters = login || (r->tail->once && (f->phase == OLD || r->count == 1));
+	if (!r->started && matters)
 		err_set(&r->fatal, "%s", why);
 	else if (!f->told)
 		tail_say("%s%s%s; trying again", f->key, is_list(f) ? "" : ": ", why);

@@ -53,7 +53,7 @@ static inline void eve_word(struct buf *b, const char *word)
 		eve_word((b), (word));                                                             \
 	} while (0)
 
-enum { EVE_TEXT = 1024, EVE_NAME = 64 };
+enum { EVE_TEXT = 512, EVE_NAME = 64 };
 
 /* A JSON string of a C string. */
 void eve_text(struct buf *b, const char *text);
@@ -65,7 +65,8 @@ void eve_time(struct buf *b, int64_t ts_ns);
 void eve_addr(struct buf *b, const struct addr *a);
 /* "TCP". */
 void eve_l4(struct buf *b, uint8_t l4);
-/* A scalar: numbers as numbers (beyond 63 bits as text), bytes as hex; at most @max bytes of text or bytes. */
+/* A scalar: numbers as numbers (beyond 63 bits as text), bytes as hex; at most @max bytes of text
+ * or bytes. */
 void eve_value(struct buf *b, enum field_type type, struct value v, size_t max);
 /* "modbus.item.value" → "value". */
 const char *eve_short_name(const char *name);
@@ -99,7 +100,7 @@ bool eve_items(
 enum {
 	EVE_VALUE = 256,         /* bytes of a text or byte field in an event */
 	EVE_LABEL = 256,         /* bytes of a name from the configuration */
-	EVE_RESERVE = 24 * 1024, /* kept free for what follows the decoded message */
+	EVE_RESERVE = 28 * 1024, /* kept free for what follows the decoded message */
 	EVE_END = 1024,          /* kept free for the last braces */
 };
 

@@ -6,7 +6,7 @@
 enum {
 	PDU_LINE_ITEMS = 1024,
 	PDU_LINE_TEXT = 4096, /* bytes of one value */
-	PDU_LINE_END = 1024,  /* kept free for what follows fields and items */
+	PDU_LINE_END = 8192,  /* kept free for what follows fields and items */
 };
 
 static const char *dir_name(enum pdu_dir dir)
