@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """run.py - the documents tell the truth: their commands run, their links lead somewhere, their generated parts are fresh.
 
-Every fenced block marked sh in a document of ours is run line after line in a folder that looks like this one after `make`; options
+Every fenced block marked sh in a document of ours is run in a folder that looks like this one after `make`, with the examples it
+says to save as a file; options
 that a manual page names exist, and those that exist are named.
 """
 import glob
@@ -14,6 +15,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
+SAVED = re.compile(r"^```yaml\n((?:(?!^```).)*)^```\s+Save it as `([^`]+)`", re.S | re.M)
 results = []
 
 
@@ -36,6 +38,9 @@ def commands(path, text):
                 if name not in ("build", ".git"):
                     os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
             os.symlink(BUILD, os.path.join(folder, "build"))
+            for body, name in SAVED.findall(text):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                    f.write(body)
             env = dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"], TMPDIR=folder)
             done = subprocess.run(["bash", "-euc", block], cwd=folder, env=env, capture_output=True, timeout=300, stdin=subprocess.DEVNULL)
         check("%s: commands %d of %d" % (os.path.relpath(path, ROOT), n, len(blocks)), done.returncode == 0,
