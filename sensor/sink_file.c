@@ -172,11 +172,13 @@ static void put(struct sink *s, const struct ring_line *line)
 		return;
 	}
 	while (BUFFER - f->len < line->len + 1) {
-		size_t before = f->len;
-		flush(s);
 		/* A reader that is only slow is waited for: the ring says when that is too long. */
-		if (atomic_load(&s->broken) || f->failing ||
-			(f->len == before && s->options->live && sink_late(s))) {
+		if (s->options->live && sink_late(s)) {
+			lose(s, 1);
+			return;
+		}
+		flush(s);
+		if (atomic_load(&s->broken) || (f->failing && BUFFER - f->len < line->len + 1)) {
 			lose(s, 1);
 			return;
 		}
