@@ -125,7 +125,14 @@ struct term {
 	const struct term *next; /* in the rule or filter it was written in */
 };
 
-enum node_kind { NODE_TERM, NODE_AND, NODE_OR, NODE_NOT, NODE_NEVER };
+enum node_kind {
+	NODE_TERM,
+	NODE_QUICK /* a term, asked the short way */,
+	NODE_AND,
+	NODE_OR,
+	NODE_NOT,
+	NODE_NEVER
+};
 
 struct node {
 	uint8_t kind;
@@ -151,9 +158,26 @@ struct labels {
 	size_t count;
 };
 
+enum quick_from { QUICK_HEADER, QUICK_DIR, QUICK_OUTCOME };
+
+/* One whole number a rule needs: a comparison, or membership in a small set. */
+struct quick {
+	uint8_t from, index; /* enum quick_from; of the header field */
+	uint8_t op;          /* OP_EXISTS, OP_SET, OP_LT … OP_GTE */
+	uint8_t words;       /* of bits; 0: one value */
+	union {
+		uint64_t one;
+		const uint64_t *bits;
+	};
+};
+
 struct compiled {
 	struct rule rule; /* first: a struct rule * is one of these */
 	struct node *root;
+	/* the same as root, to be asked in this order: rest NULL is yes */
+	const struct quick *quick;
+	uint32_t quick_count;
+	struct node *rest;
 	const struct dissector *dissector; /* NULL: any */
 	const struct field_ref **named;    /* fields for bongsu.matched */
 	uint32_t named_count;
@@ -197,6 +221,10 @@ static inline unsigned label_table(unsigned envelope)
 {
 	return (envelope - ENV_SRC_ROLE) / 2;
 }
+
+/* rule_quick.c: takes the quick part out of root, once that is complete. */
+void quick_split(struct compiled *c, struct arena *arena);
+bool quick_passes(const struct compiled *c, const struct event *e);
 
 /* rule_index.c: builds the groups. */
 void rules_index(struct rules *rules);

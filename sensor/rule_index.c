@@ -61,6 +61,7 @@ static size_t need_of(const struct node *n, unsigned id, uint64_t keys[KEYS_MAX]
 	uint64_t one[KEYS_MAX];
 	switch ((enum node_kind)n->kind) {
 	case NODE_TERM:
+	case NODE_QUICK:
 		if (n->term->keys == NULL || n->term->negated || n->term->ref.id != id ||
 			n->term->key_count > KEYS_MAX)
 			return SIZE_MAX;
@@ -94,7 +95,7 @@ static size_t need_of(const struct node *n, unsigned id, uint64_t keys[KEYS_MAX]
 /* Fields that some term of the rule could be found by. */
 static size_t find_fields(const struct node *n, const struct field_ref **out, size_t count)
 {
-	if (n->kind == NODE_TERM) {
+	if (n->kind == NODE_TERM || n->kind == NODE_QUICK) {
 		const struct term *t = n->term;
 		if (t->keys == NULL || t->negated || t->ref.many || t->ref.waits ||
 			count == NEEDS_MAX)
@@ -168,6 +169,7 @@ static struct gate gate_of(const struct node *n, const struct dissector *d)
 	struct gate g = { 0 };
 	switch ((enum node_kind)n->kind) {
 	case NODE_TERM:
+	case NODE_QUICK:
 		if (n->term->op == OP_ABSENT)
 			return g;
 		g = gate_of_field(&n->term->ref, d);

@@ -420,6 +420,8 @@ static struct rules *rules_settle(struct loader *l, size_t faults)
 		rules_free(l->rules);
 		return NULL;
 	}
+	for (size_t i = 0; i < l->rules->count; i++)
+		quick_split(l->rules->rule[i], &l->rules->arena);
 	rules_index(l->rules);
 	return l->rules;
 }

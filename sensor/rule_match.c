@@ -64,14 +64,21 @@ struct walk {
 	int32_t item; /* its index, -1 before items are pulled */
 };
 
+static enum tri ask_rest(const struct walk *w, const struct compiled *c)
+{
+	if (!quick_passes(c, w->look.e))
+		return NO;
+	return c->rest == NULL ? YES : node_holds(c->rest, &w->look);
+}
+
 static enum tri ask(struct walk *w, const struct compiled *c)
 {
 	struct tally *t = &w->run->tally[c->rule.index];
 	t->asked++;
 	if (!w->run->timing)
-		return node_holds(c->root, &w->look);
+		return ask_rest(w, c);
 	int64_t start = mono_ns();
-	enum tri holds = node_holds(c->root, &w->look);
+	enum tri holds = ask_rest(w, c);
 	t->timed_ns += (uint64_t)(mono_ns() - start);
 	t->timed++;
 	return holds;

@@ -39,11 +39,19 @@ static uint16_t cost_of(const struct term *t)
 	return (uint16_t)(cost + (t->ref.waits ? 150 : 0));
 }
 
+static bool is_quick(const struct term *t)
+{
+	bool field = (t->ref.source == FROM_HEADER && t->ref.kind == KIND_UINT) ||
+		     (t->ref.source == FROM_ENVELOPE && t->ref.index == ENV_PDU_DIR);
+	return field && t->part == PART_NONE && !t->negated &&
+	       (t->op == OP_SET || t->op == OP_EXISTS || (t->op >= OP_LT && t->op <= OP_GTE));
+}
+
 struct node *node_term(struct arena *arena, const struct term *t)
 {
 	struct node *n = arena_alloc(arena, sizeof *n);
 	const struct field_ref *other = t->op == OP_FIELD ? t->other : &t->ref;
-	n->kind = NODE_TERM;
+	n->kind = is_quick(t) ? NODE_QUICK : NODE_TERM;
 	n->term = t;
 	n->items = t->ref.source == FROM_ITEM || other->source == FROM_ITEM;
 	n->waits = t->ref.waits || other->waits;
@@ -302,6 +310,34 @@ static enum tri other_holds(
 	return same != t->negated ? YES : NO;
 }
 
+static bool number_holds(const struct term *t, uint64_t n)
+{
+	switch ((enum op)t->op) {
+	case OP_SET:
+		return t->count == 1 ? n == t->one.u : in_set(t, (union number){ .u = n });
+	case OP_LT:
+		return n < t->one.u;
+	case OP_LTE:
+		return n <= t->one.u;
+	case OP_GT:
+		return n > t->one.u;
+	case OP_GTE:
+		return n >= t->one.u;
+	default:
+		return true; /* OP_EXISTS */
+	}
+}
+
+/* Whole numbers of the header and the direction: most terms of most rules, without detours. */
+static enum tri quick_holds(const struct term *t, const struct pdu *p)
+{
+	if (t->ref.source == FROM_ENVELOPE)
+		return number_holds(t, p->dir) ? YES : NO;
+	if (t->ref.dissector != p->dissector || !pdu_has(p, t->ref.index))
+		return NO;
+	return number_holds(t, p->value[t->ref.index].u) ? YES : NO;
+}
+
 static enum tri term_holds(const struct term *t, const struct look *look)
 {
 	struct value made[ENVELOPE_VALUES];
@@ -325,6 +361,8 @@ enum tri node_holds(const struct node *n, const struct look *look)
 {
 	enum tri all;
 	switch ((enum node_kind)n->kind) {
+	case NODE_QUICK:
+		return quick_holds(n->term, look->e->pdu);
 	case NODE_TERM:
 		return term_holds(n->term, look);
 	case NODE_NOT:
