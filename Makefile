@@ -31,12 +31,13 @@ $B/bongsu-tail: $(call objs,console) $B/common.a
 $B/sensor.a: $(filter-out $B/sensor/main.o,$(call objs,sensor))
 $B/dissectors.a: $(call objs,dissectors)
 $B/common.a: $(call objs,common)
+$B/console.a: $(call objs,console)
 %.a:
 	$(call SAY,AR) rm -f $@ && ar rcs $@ $^
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC) $(CC) $(ALL) $(DEFINES) -MMD -MP -c -o $@ $<
-$(UNITS): $B/unit/%: $B/tests/unit/%.o $(LIBRARY)
+$(UNITS): $B/unit/%: $B/tests/unit/%.o $B/console.a $(LIBRARY)
 	@mkdir -p $(@D)
 	$(LINK) $^ $(LIBS) -lcmocka
 $(HELPERS): $B/%: $B/tests/%.o $(LIBRARY)
