@@ -114,9 +114,10 @@ apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install $missing >"$be
 
 # Whatever the packages enabled for the next boot is switched off again.
 enabled | comm -13 "$before/enabled" - | while read -r link; do
-	unit=${link##*/}
+	unit=$(readlink "$link" || echo "$link") # an alias leads to the unit
+	unit=${unit##*/}
 	case $link in
-	*/etc/rc*) update-rc.d "$(printf '%s' "$unit" | sed 's/^S[0-9]*//')" disable >/dev/null 2>&1 || : ;;
+	*/etc/rc*) update-rc.d "$(printf '%s' "${link##*/}" | sed 's/^S[0-9]*//')" disable >/dev/null 2>&1 || : ;;
 	*.service)
 		if [ -d /run/systemd/system ]; then
 			systemctl -q disable "$unit" >/dev/null 2>&1 || :

@@ -44,6 +44,7 @@ for service in redis-server cron; do
 	echo "policy $service $?" >>"$STATE/calls"
 done
 ln -s /lib/systemd/system/redis-server.service "$SETUP_ROOT/etc/systemd/system/multi-user.target.wants/"
+ln -s /lib/systemd/system/redis-server.service "$SETUP_ROOT/etc/systemd/system/redis.service"
 touch "$SETUP_ROOT/etc/rc2.d/S01redis-server"
 [ ! -e "$STATE/broken" ]
 STUB
@@ -53,13 +54,13 @@ echo "${0##*/} $*" >>"$STATE/calls"
 STUB
 done
 # Without sudo: only what is named here.
-for name in sh awk tr echo grep sed sort comm find cat cp rm mktemp tail ln touch chmod; do
+for name in sh awk tr echo grep sed sort comm find cat cp rm mktemp tail ln touch chmod readlink; do
 	ln -s "$(command -v "$name")" "$bin/$name" 2>/dev/null
 done
 run() {
 	rm -f "$folder/calls"
 	touch "$folder/calls"
-	rm -f "$etc/etc/systemd/system/multi-user.target.wants/"* "$etc"/etc/rc2.d/*
+	rm -f "$etc/etc/systemd/system/multi-user.target.wants/"* "$etc"/etc/systemd/system/*.service "$etc"/etc/rc2.d/*
 	env -i STATE="$folder" SETUP_ROOT="$etc" PATH="$bin" sh "$setup" "$@" >"$folder/said" 2>&1
 	status=$?
 }
@@ -95,6 +96,7 @@ check 'root installs what is missing and no more' "$([ $status = 0 ] && has 'apt
 check 'a new service may not start' "$(has 'policy redis-server 101' calls)"
 check 'a service that was here may' "$(has 'policy cron 0' calls)"
 check 'a new service is not left enabled' "$(has '\(systemctl -q disable\|deb-systemd-helper disable\) redis-server.service' calls)"
+check 'nor is its alias taken for a unit' "$(grep -q 'disable redis.service' "$folder/calls" || echo true)"
 check 'nor by its init script' "$(has 'update-rc.d redis-server disable' calls)"
 check 'policy-rc.d is gone afterwards' "$([ ! -e "$etc/usr/sbin/policy-rc.d" ] && echo true)"
 
