@@ -9,7 +9,6 @@ enum {
 	NEEDS_MAX = 24,    /* fields of one rule that are looked at */
 	KEYS_MAX = 256,    /* values of one field of one rule */
 	LEAF_MAX = 4,      /* so few are asked one by one */
-	ITEM_LEAF_MAX = 8, /* so few before items are worth a split */
 	DEPTH_MAX = 10,
 	DENSE_MAX = 256,
 	ENTRIES_MAX = 4000000 /* of all leaves */
@@ -254,7 +253,7 @@ static int best_field(struct builder *b, struct entry **set, size_t n, bool item
 	if (asked == NULL)
 		abort();
 	int best = -1;
-	double least = (double)n * (items ? 0.5 : 0.75);
+	double least = (double)n * (items ? 0.9 : 0.75);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < set[i]->need_count; k++) {
 			const struct field_ref *ref = set[i]->needs[k].ref;
@@ -383,7 +382,7 @@ static struct split *grow(struct builder *b, struct entry **set, size_t n, unsig
 	int id = -1;
 	if (n > LEAF_MAX && depth < DEPTH_MAX && b->entries < ENTRIES_MAX)
 		id = best_field(b, set, n, false);
-	if (id < 0 && n > ITEM_LEAF_MAX && depth < DEPTH_MAX && b->entries < ENTRIES_MAX)
+	if (id < 0 && depth < DEPTH_MAX && b->entries < ENTRIES_MAX)
 		id = best_field(b, set, n, true);
 	return id < 0 ? leaf(b, set, n) : split_on(b, set, n, (unsigned)id, depth);
 }
