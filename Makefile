@@ -7,7 +7,7 @@ VERSION  = 0.1.0
 WARN     = -Wall -Wextra -Wconversion -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
            -Wwrite-strings -Wvla -Werror
 HARDEN   = -fstack-protector-strong -fno-omit-frame-pointer -fPIE
-OPT     ?= -O2 -g -D_FORTIFY_SOURCE=2
+OPT     ?= -O3 -g -D_FORTIFY_SOURCE=2 -flto=auto
 ASAN     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 ALL      = -std=c17 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(OPT) $(CFLAGS)
 DEFINES  = -DBONGSU_VERSION='"$(VERSION)"' -DBONGSU_RULES='"$(PREFIX)/share/bongsu/rules"'
@@ -33,7 +33,7 @@ $B/dissectors.a: $(call objs,dissectors)
 $B/common.a: $(call objs,common)
 $B/console.a: $(call objs,console)
 %.a:
-	$(call SAY,AR) rm -f $@ && ar rcs $@ $^
+	$(call SAY,AR) rm -f $@ && gcc-ar rcs $@ $^
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC) $(CC) $(ALL) $(DEFINES) -MMD -MP -c -o $@ $<

@@ -60,7 +60,7 @@ static enum status replay_open_file(struct run *r, struct savefile *file, struct
 	struct capture_filter *filter = NULL;
 	struct pace pace = { .speed = r->options->speed };
 	struct err err = { 0 };
-	struct frame f;
+	struct frame f = { 0 };
 	int got;
 	uint64_t look = 0;
 	while ((got = savefile_next(file, &f, &err)) == 1) {
