@@ -29,10 +29,10 @@ static uint32_t by_table(uint32_t c, const uint8_t *s, size_t n)
 {
 	for (; n >= 8; n -= 8, s += 8) {
 		c ^= (uint32_t)s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 |
-			(uint32_t)s[3] << 24;
+		     (uint32_t)s[3] << 24;
 		c = table[7][c & 0xff] ^ table[6][c >> 8 & 0xff] ^ table[5][c >> 16 & 0xff] ^
-			table[4][c >> 24] ^ table[3][s[4]] ^ table[2][s[5]] ^ table[1][s[6]] ^
-			table[0][s[7]];
+		    table[4][c >> 24] ^ table[3][s[4]] ^ table[2][s[5]] ^ table[1][s[6]] ^
+		    table[0][s[7]];
 	}
 	for (; n > 0; n--)
 		c = c >> 8 ^ table[0][(c ^ *s++) & 0xff];

@@ -1,60 +1,19 @@
 /* spool.c - events on disk until they are delivered, and some time beyond. */
 #include "sensor/spool.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "sensor/spool_segment.h"
+#include "sensor/spool_impl.h"
 
-enum {
-	TAIL = 4 * 1024 * 1024,   /* bytes not yet written out */
-	WINDOW = 2 * 1024 * 1024, /* bytes read ahead; more than a record takes */
-	SEGMENT_BYTES = 64 * 1024 * 1024,
-	SYNC_MS = 200,
-	RETRY_MS = 1000, /* after a full disk */
-	DAMAGED_KEPT = 8,
-};
+enum { RETRY_MS = 1000 }; /* after a full disk */
 
-struct spool {
-	struct spool_options o;
-	char *dir;
-	int dir_fd, lock_fd;
-
-	/* Oldest first; the last is the one written to. */
-	struct segment *segments;
-	size_t count, cap;
-	int fd;        /* of the last; -1 while it cannot be made */
-	uint8_t *tail; /* what belongs behind its size */
-	size_t tail_len;
-	bool dirty, failing;
-	int64_t synced_ms, retry_ms;
-
-	/* Cursor: segment, and offset in its file and tail together. */
-	size_t at;
-	uint64_t offset;
-	int read_fd; /* of segment read_number, or -1 */
-	uint64_t read_number;
-	uint8_t *window;
-	uint64_t window_at, window_number;
-	size_t window_len;
-
-	struct spool_id passed; /* the last event before the cursor */
-	struct spool_id acked;
-	struct spool_totals totals;
-};
-
-static void say(const struct spool *s, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(const struct spool *s, const char *format, ...)
+void spool_say(const struct spool *s, const char *format, ...)
 {
 	char text[256];
 	va_list args;
@@ -102,7 +61,7 @@ uint64_t spool_waiting(const struct spool *s)
 
 /* ---- segments ---- */
 
-static void close_fd(int *fd)
+void spool_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -120,7 +79,7 @@ static bool open_active(struct spool *s)
 }
 
 /* A further segment at the end. False without memory. */
-static bool add_segment(struct spool *s, uint64_t number)
+bool spool_add_segment(struct spool *s, uint64_t number)
 {
 	if (s->count == s->cap) {
 		size_t cap = s->cap == 0 ? 64 : s->cap * 2;
@@ -135,7 +94,7 @@ static bool add_segment(struct spool *s, uint64_t number)
 }
 
 /* Forgets segment @i, which is not the active one. */
-static void forget(struct spool *s, size_t i)
+void spool_forget(struct spool *s, size_t i)
 {
 	memmove(&s->segments[i], &s->segments[i + 1], (s->count - i - 1) * sizeof *s->segments);
 	s->count--;
@@ -145,12 +104,12 @@ static void forget(struct spool *s, size_t i)
 		s->offset = 0;
 }
 
-static void drop_segment(struct spool *s, size_t i)
+void spool_drop_segment(struct spool *s, size_t i)
 {
 	char name[SEGMENT_NAME];
 	segment_name(name, s->segments[i].number, "seg");
 	unlinkat(s->dir_fd, name, 0);
-	forget(s, i);
+	spool_forget(s, i);
 }
 
 static void sync_now(struct spool *s, int64_t now_ms)
@@ -164,18 +123,18 @@ static void sync_now(struct spool *s, int64_t now_ms)
 static bool rotate(struct spool *s)
 {
 	sync_now(s, s->synced_ms);
-	close_fd(&s->fd);
-	return add_segment(s, active(s)->number + 1);
+	spool_close_fd(&s->fd);
+	return spool_add_segment(s, active(s)->number + 1);
 }
 
-static void tell_mended(const struct spool *s, uint64_t number, const struct mended *m)
+void spool_tell_mended(const struct spool *s, uint64_t number, const struct mended *m)
 {
 	unsigned long long n = number;
 	if (m->cut_bytes > 0)
-		say(s, "segment %llx: cut %llu bytes of an event that was not finished", n,
+		spool_say(s, "segment %llx: cut %llu bytes of an event that was not finished", n,
 			(unsigned long long)m->cut_bytes);
 	if (m->damaged)
-		say(s,
+		spool_say(s,
 			"segment %llx is damaged, set aside as %016llx.damaged: %llu events "
 			"lost%s%s",
 			n, n, (unsigned long long)m->lost,
@@ -188,7 +147,7 @@ static void tell_mended(const struct spool *s, uint64_t number, const struct men
 static void disk_fails(struct spool *s, int error)
 {
 	if (!s->failing)
-		say(s, "%s: %s; events are kept in memory until they do not fit", s->dir,
+		spool_say(s, "%s: %s; events are kept in memory until they do not fit", s->dir,
 			strerror(error));
 	s->failing = true;
 }
@@ -212,13 +171,13 @@ static bool flush(struct spool *s)
 		if (k <= 0) {
 			disk_fails(s, k < 0 ? errno : ENOSPC);
 			if (ftruncate(s->fd, (off_t)seg->size) != 0)
-				say(s, "%s: %s", s->dir, strerror(errno));
+				spool_say(s, "%s: %s", s->dir, strerror(errno));
 			return false;
 		}
 		done += (size_t)k;
 	}
 	if (s->failing)
-		say(s, "%s: works again", s->dir);
+		spool_say(s, "%s: works again", s->dir);
 	s->failing = false;
 	s->dirty = true;
 	seg->size += s->tail_len;
@@ -231,7 +190,7 @@ static void lose(struct spool *s, uint64_t n, const char *why)
 	if (n == 0)
 		return;
 	s->totals.lost += n;
-	say(s, "%s: the oldest %llu events are lost", why, (unsigned long long)n);
+	spool_say(s, "%s: the oldest %llu events are lost", why, (unsigned long long)n);
 }
 
 /* The disk is full and so is the tail: its older half goes. */
@@ -241,7 +200,7 @@ static void drop_tail(struct spool *s)
 	struct spool_record r;
 	size_t size, end = 0;
 	uint64_t lost = 0;
-	while (end < TAIL / 2 &&
+	while (end < SPOOL_TAIL / 2 &&
 		record_read(s->tail + end, s->tail_len - end, &r, &size) == RECORD_GOOD) {
 		lost += spool_compare(r.id, s->acked) > 0;
 		seg->records--;
@@ -260,16 +219,16 @@ static void keep_within(struct spool *s, size_t more)
 {
 	while (s->count > 1 && total_bytes(s) + more > s->o.max_bytes) {
 		uint64_t lost = unacked(s, &s->segments[0]);
-		drop_segment(s, 0);
+		spool_drop_segment(s, 0);
 		lose(s, lost, "spool full");
 	}
 }
 
 bool spool_has_room(const struct spool *s)
 {
-	if (s->failing && s->tail_len > TAIL / 2)
+	if (s->failing && s->tail_len > SPOOL_TAIL / 2)
 		return false;
-	return total_bytes(s) + TAIL < s->o.max_bytes || unacked(s, &s->segments[0]) == 0;
+	return total_bytes(s) + SPOOL_TAIL < s->o.max_bytes || unacked(s, &s->segments[0]) == 0;
 }
 
 static bool starts_segment(const struct spool *s, struct spool_id id, size_t size)
@@ -288,7 +247,7 @@ bool spool_append(
 		return false;
 	}
 	keep_within(s, size);
-	if (s->tail_len + size > TAIL && !flush(s))
+	if (s->tail_len + size > SPOOL_TAIL && !flush(s))
 		drop_tail(s);
 	if (starts_segment(s, id, size) && flush(s))
 		rotate(s);
@@ -322,13 +281,13 @@ static const uint8_t *look(struct spool *s, size_t want, size_t *n)
 	}
 	if (s->read_number != seg->number || s->read_fd < 0) {
 		char name[SEGMENT_NAME];
-		close_fd(&s->read_fd);
+		spool_close_fd(&s->read_fd);
 		segment_name(name, seg->number, "seg");
 		s->read_fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC);
 		s->read_number = seg->number;
 	}
 	uint64_t left = seg->size - s->offset;
-	size_t take = left < WINDOW ? (size_t)left : WINDOW;
+	size_t take = left < SPOOL_WINDOW ? (size_t)left : SPOOL_WINDOW;
 	ssize_t k = s->read_fd < 0 ? -1 : pread(s->read_fd, s->window, take, (off_t)s->offset);
 	s->window_at = s->offset;
 	s->window_number = seg->number;
@@ -353,20 +312,20 @@ static bool mend(struct spool *s)
 		return false;
 	struct segment *seg = &s->segments[i];
 	uint64_t number = seg->number, before = seg->records;
-	close_fd(&s->read_fd);
+	spool_close_fd(&s->read_fd);
 	s->window_len = 0;
 	if (!segment_mend(s->dir_fd, seg, false, &m, &err)) {
-		say(s, "%s; %llu events lost", err.text, (unsigned long long)before);
+		spool_say(s, "%s; %llu events lost", err.text, (unsigned long long)before);
 		seg->records = seg->size = 0;
 	} else {
 		m.lost = before - seg->records;
-		tell_mended(s, number, &m);
+		spool_tell_mended(s, number, &m);
 	}
 	bool changed = seg->records != before;
 	s->totals.damaged += before - seg->records;
 	start_at(s, i);
 	if (seg->records == 0)
-		drop_segment(s, i);
+		spool_drop_segment(s, i);
 	return changed;
 }
 
@@ -449,7 +408,7 @@ static void expire(struct spool *s, int64_t now_ms)
 	if (expired(s, active(s), now_ms) && s->tail_len == 0)
 		rotate(s);
 	while (s->count > 1 && expired(s, &s->segments[0], now_ms))
-		drop_segment(s, 0);
+		spool_drop_segment(s, 0);
 }
 
 void spool_tick(struct spool *s, int64_t now_ms)
@@ -470,142 +429,17 @@ void spool_totals(const struct spool *s, struct spool_totals *out)
 	out->bytes = total_bytes(s);
 }
 
-/* ---- opening ---- */
-
-static int by_number(const void *a, const void *b)
+void spool_release(struct spool *s)
 {
-	const struct segment *x = a, *y = b;
-	return x->number < y->number ? -1 : x->number > y->number;
-}
-
-/* Every segment of the folder; damaged ones beyond a few are deleted. */
-static bool list(struct spool *s, struct err *err)
-{
-	int fd = dup(s->dir_fd);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	unsigned long long number;
-	unsigned damaged = 0;
-	char suffix[16];
-	if (dir == NULL) {
-		close_fd(&fd);
-		return err_set(err, "%s: %s", s->dir, strerror(errno));
-	}
-	bool good = true;
-	while (good && (entry = readdir(dir)) != NULL) {
-		if (sscanf(entry->d_name, "%16llx.%15s", &number, suffix) != 2)
-			continue;
-		if (strcmp(suffix, "seg") == 0)
-			good = add_segment(s, number) || err_set(err, "out of memory");
-		else if (strcmp(suffix, "new") == 0)
-			unlinkat(s->dir_fd, entry->d_name, 0);
-		else if (strcmp(suffix, "damaged") == 0 && ++damaged > DAMAGED_KEPT)
-			unlinkat(s->dir_fd, entry->d_name, 0);
-	}
-	closedir(dir);
-	if (s->count > 0)
-		qsort(s->segments, s->count, sizeof *s->segments, by_number);
-	return good;
-}
-
-/* Reads what an earlier run left; then a new segment to write to. */
-static bool load(struct spool *s, struct err *err)
-{
-	uint64_t next = 1;
-	if (!list(s, err))
-		return false;
-	if (s->count > 0)
-		next = active(s)->number + 1;
-	for (size_t i = 0; i < s->count;) {
-		struct mended m;
-		struct err fault = { 0 };
-		struct segment *seg = &s->segments[i];
-		uint64_t number = seg->number;
-		if (!segment_mend(s->dir_fd, seg, i == s->count - 1, &m, &fault)) {
-			say(s, "%s: left out", fault.text);
-			forget(s, i);
-			continue;
-		}
-		tell_mended(s, number, &m);
-		s->totals.damaged += m.lost;
-		if (seg->records == 0)
-			drop_segment(s, i);
-		else
-			i++;
-	}
-	return add_segment(s, next) || err_set(err, "out of memory");
-}
-
-static bool make_folders(const char *dir, struct err *err)
-{
-	char path[4096];
-	size_t n = strlen(dir);
-	if (n == 0 || n >= sizeof path)
-		return err_set(err, "%s: not a folder for a spool", dir);
-	memcpy(path, dir, n + 1);
-	for (size_t i = 1; i <= n; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		path[i] = '\0';
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return err_set(err, "%s: %s", path, strerror(errno));
-		path[i] = i < n ? '/' : '\0';
-	}
-	return true;
-}
-
-static bool open_folder(struct spool *s, struct err *err)
-{
-	if (!make_folders(s->dir, err))
-		return false;
-	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dir_fd < 0)
-		return err_set(err, "%s: %s", s->dir, strerror(errno));
-	s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0)
-		return err_set(err, "%s: %s", s->dir, strerror(errno));
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return err_set(err, "%s: in use by another process", s->dir);
-	return true;
-}
-
-static void release(struct spool *s)
-{
-	close_fd(&s->fd);
-	close_fd(&s->read_fd);
-	close_fd(&s->lock_fd);
-	close_fd(&s->dir_fd);
+	spool_close_fd(&s->fd);
+	spool_close_fd(&s->read_fd);
+	spool_close_fd(&s->lock_fd);
+	spool_close_fd(&s->dir_fd);
 	free(s->segments);
 	free(s->tail);
 	free(s->window);
 	free(s->dir);
 	free(s);
-}
-
-struct spool *spool_open(const struct spool_options *o, struct err *err)
-{
-	struct spool *s = calloc(1, sizeof *s);
-	if (s == NULL) {
-		err_set(err, "out of memory");
-		return NULL;
-	}
-	s->o = *o;
-	s->dir_fd = s->lock_fd = s->fd = s->read_fd = -1;
-	if (s->o.segment_bytes == 0)
-		s->o.segment_bytes = SEGMENT_BYTES;
-	if (s->o.segment_bytes > s->o.max_bytes / 4)
-		s->o.segment_bytes = s->o.max_bytes / 4;
-	if (s->o.sync_ms == 0)
-		s->o.sync_ms = SYNC_MS;
-	s->dir = strdup(o->dir);
-	s->tail = malloc(TAIL);
-	s->window = malloc(WINDOW);
-	bool memory = s->dir != NULL && s->tail != NULL && s->window != NULL;
-	if (memory && open_folder(s, err) && load(s, err))
-		return s;
-	err_set(err, "out of memory");
-	release(s);
-	return NULL;
 }
 
 void spool_close(struct spool *s, int64_t now_ms)
@@ -615,7 +449,7 @@ void spool_close(struct spool *s, int64_t now_ms)
 	flush(s);
 	sync_now(s, now_ms);
 	expire(s, now_ms);
-	release(s);
+	spool_release(s);
 }
 
 void spool_remove(struct spool *s)
@@ -623,7 +457,7 @@ void spool_remove(struct spool *s)
 	char dir[4096];
 	if (s == NULL)
 		return;
-	close_fd(&s->fd);
+	spool_close_fd(&s->fd);
 	for (size_t i = 0; i < s->count; i++) {
 		char name[SEGMENT_NAME];
 		segment_name(name, s->segments[i].number, "seg");
@@ -631,6 +465,6 @@ void spool_remove(struct spool *s)
 	}
 	unlinkat(s->dir_fd, "lock", 0);
 	snprintf(dir, sizeof dir, "%s", s->dir);
-	release(s);
+	spool_release(s);
 	rmdir(dir);
 }
