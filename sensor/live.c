@@ -114,6 +114,14 @@ static void readable_paths(const struct run *r, struct text_list *out)
 		text_list_keep(out, r->rules.lists);
 	if (r->rules.attack != NULL)
 		text_list_keep(out, r->rules.attack);
+	const struct text_list *specs =
+		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
+	for (size_t i = 0; i < specs->count; i++) {
+		char paths[SINK_READS][SINK_PATH];
+		unsigned n = sink_reads(specs->text[i], paths);
+		while (n > 0)
+			text_list_keep(out, paths[--n]);
+	}
 }
 
 /* NULL-terminated, as sandbox_enter() takes them; the caller frees the array. */

@@ -26,6 +26,10 @@ struct sink_options {
  * "rediss://…"). */
 struct sinks *sinks_open(
 	const char *const *specs, size_t count, const struct sink_options *o, struct err *err);
+/* The files beside its output that a spec makes its sink read, now and at each reconnect (password,
+ * certificates): what a sandbox must leave readable. Returns how many. */
+enum { SINK_READS = 4, SINK_PATH = 512 };
+unsigned sink_reads(const char *spec, char paths[SINK_READS][SINK_PATH]);
 /* Takes one finished line (no newline). Never blocks in live mode. n rises by one from call to
  * call.
  * @type is static: "alert". Copies. */

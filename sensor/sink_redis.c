@@ -75,6 +75,21 @@ static bool open_spool(struct sink *s, struct redis_sink *r, struct err *err)
 	return true;
 }
 
+unsigned sink_reads(const char *spec, char paths[SINK_READS][SINK_PATH])
+{
+	struct bus_target t;
+	struct err err = { 0 };
+	unsigned n = 0;
+	if (strncmp(spec, "redis", 5) != 0 || !bus_url(spec, &t, &err))
+		return 0;
+	const char *const files[SINK_READS] = { t.password_file, t.ca_file, t.cert_file,
+		t.key_file };
+	for (unsigned i = 0; i < SINK_READS; i++)
+		if (files[i][0] != '\0')
+			snprintf(paths[n++], SINK_PATH, "%s", files[i]);
+	return n;
+}
+
 static bool redis_open(struct sink *s, const char *rest, struct err *err)
 {
 	(void)rest;
