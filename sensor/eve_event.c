@@ -45,7 +45,7 @@ static void write_vlans(struct buf *b, const struct flow *f)
 	buf_char(b, ']');
 }
 
-static void write_ends(struct buf *b, const struct flow *f, unsigned from)
+static void write_ends_anew(struct buf *b, const struct flow *f, unsigned from)
 {
 	const struct endpoint *src = &f->end[from], *dst = &f->end[!from];
 	write_vlans(b, f);
@@ -64,6 +64,45 @@ static void write_ends(struct buf *b, const struct flow *f, unsigned from)
 		eve_key_lit(b, "direction", "to_server");
 	else
 		eve_key_lit(b, "direction", "to_client");
+}
+
+/* A conversation tells the same of its ends in every event: the text of recent ones is kept. */
+static void write_ends(struct buf *b, const struct flow *f, unsigned from)
+{
+	enum { RECENT = 64, TEXT = 512 };
+	static _Thread_local struct recent {
+		struct ends {
+			struct endpoint end[2];
+			const struct dissector *dissector;
+			uint16_t vlan[FLOW_VLANS];
+			uint8_t vlans, l4, client, from;
+		} ends;
+		uint16_t len; /* 0: nothing kept */
+		char text[TEXT];
+	} table[RECENT];
+	struct recent *r = &table[(f->id * 2 + from) % RECENT];
+	struct ends now;
+	memset(&now, 0, sizeof now); /* padding too: it is compared */
+	memcpy(now.end, f->end, sizeof now.end);
+	now.dissector = f->dissector;
+	memcpy(now.vlan, f->vlan, sizeof now.vlan);
+	now.vlans = f->vlans;
+	now.l4 = f->l4;
+	now.client = f->client;
+	now.from = (uint8_t)from;
+	if (r->len == 0 || memcmp(&r->ends, &now, sizeof now) != 0) {
+		/* Begins as if in the middle of an object, so that its comma is kept as well. */
+		struct buf text = buf_over(r->text, sizeof r->text);
+		buf_char(&text, '"');
+		write_ends_anew(&text, f, from);
+		r->len = text.full ? 0 : (uint16_t)text.len;
+		r->ends = now;
+		if (text.full) {
+			write_ends_anew(b, f, from);
+			return;
+		}
+	}
+	buf_add(b, r->text + 1, r->len - 1);
 }
 
 static void label(struct buf *b, const char *text)
