@@ -17,18 +17,18 @@ enum pdu_dir { PDU_REQ, PDU_RSP, PDU_IND };
 
 enum pdu_flag {
 	PDU_ITEMS_CUT = 1 << 0, /* more items than the bound; set by who lists them */
-	PDU_OVERLAP = 1 << 1,	/* read from the other side of a conflicting overlap; set by stream */
-	PDU_RESYNCED = 1 << 2,	/* first after bytes that were not seen; set by stream */
+	PDU_OVERLAP = 1 << 1, /* read from the other side of a conflicting overlap; set by stream */
+	PDU_RESYNCED = 1 << 2, /* first after bytes that were not seen; set by stream */
 };
 
 /* How the transaction table pairs it. A reply goes to the oldest request of the same flow and the
  * opposite direction with its key, else to the oldest with its loose key (0: none). */
 enum tx_role {
-	TX_NONE,	   /* stands alone */
-	TX_REQUEST,	   /* a reply is due */
+	TX_NONE,           /* stands alone */
+	TX_REQUEST,        /* a reply is due */
 	TX_REQUEST_SILENT, /* no reply by specification */
-	TX_REPLY,	   /* answers, and ends the transaction */
-	TX_REPLY_PART,	   /* answers, more to come */
+	TX_REPLY,          /* answers, and ends the transaction */
+	TX_REPLY_PART,     /* answers, more to come */
 };
 
 /* The first values of a request that its reply needs to be understood (see dissector.keep). */
@@ -50,26 +50,28 @@ struct item_cursor {
 	const struct dissector *dissector;
 	const struct pdu *pdu;
 	struct reader bytes;
-	uint64_t scratch[8]; /* the dissector's: numbers and offsets, never pointers, for a snapshot
-			      * moves the bytes; bytes.at of a fresh cursor is the origin */
+	struct reader second; /* bytes that go in step with them, such as the data of a list of
+				 addresses; empty if there are none */
+	uint64_t scratch[8];  /* the dissector's: numbers and offsets; no pointers to what was
+				 captured, for a snapshot moves the bytes */
 };
 
 struct pdu {
 	const struct dissector *dissector; /* NULL: bytes consumed, nothing to tell */
 	enum pdu_dir dir;
-	int32_t code;	       /* the function, or PDU_NO_CODE */
+	int32_t code;          /* the function, or PDU_NO_CODE */
 	const char *name;      /* of the function: static, "write_multiple_registers", never NULL */
 	const char *malformed; /* static reason, or NULL */
-	uint32_t flags;	       /* enum pdu_flag */
-	bool more;	       /* another PDU waits in the state: call dissect() again */
-	bool final;	       /* nothing but opaque bytes follows on this flow (TLS): stop dissecting */
+	uint32_t flags;        /* enum pdu_flag */
+	bool more;             /* another PDU waits in the state: call dissect() again */
+	bool final; /* nothing but opaque bytes follows on this flow (TLS): stop dissecting */
 
 	enum tx_role tx;
 	uint64_t tx_key, tx_loose;
-	bool rejected;		 /* replies: the device refused */
-	int32_t status;		 /* replies: its code, 0 if none */
+	bool rejected;           /* replies: the device refused */
+	int32_t status;          /* replies: its code, 0 if none */
 	const char *status_name; /* static name of status, or NULL */
-	struct kept request;	 /* replies: from the request, set by the transaction table */
+	struct kept request;     /* replies: from the request, set by the transaction table */
 
 	uint64_t present; /* bit per header field */
 	struct value value[PDU_FIELDS];
@@ -96,6 +98,7 @@ static inline void pdu_init(struct pdu *p)
 	p->request.known = false;
 	p->present = 0;
 	p->items.dissector = NULL;
+	p->items.second = (struct reader){ 0 };
 	p->text_len = 0;
 }
 

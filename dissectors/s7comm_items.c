@@ -4,7 +4,7 @@
 enum { SPEC = 0x12 }; /* a variable specification follows */
 
 /* Slots of item_cursor.scratch. */
-enum { WALK, LEFT, DATA_AT, DATA_LEFT, AREAS_LEFT, PAD };
+enum { WALK, LEFT, AREAS_LEFT, PAD };
 
 /* Bytes of a data item of that transport size: 3, 4 and 5 count bits. */
 static size_t data_bytes(uint8_t transport_size, uint16_t length)
@@ -66,8 +66,7 @@ void s7_items(struct s7 *m, enum s7_walk walk, struct reader r, unsigned count)
 
 void s7_items_take(struct s7 *m, struct reader data)
 {
-	m->out->items.scratch[DATA_AT] = (uint64_t)(uintptr_t)data.at;
-	m->out->items.scratch[DATA_LEFT] = data.left;
+	m->out->items.second = data;
 }
 
 void s7_list_addresses(struct s7 *m, struct reader r, unsigned count)
@@ -308,12 +307,8 @@ static bool next_address(struct item_cursor *c, struct item *it)
 /* Data of the write request that goes with the address just read. */
 static void attach_data(struct item_cursor *c, struct item *it)
 {
-	struct reader data = rd_over(
-		(const uint8_t *)(uintptr_t)c->scratch[DATA_AT], (size_t)c->scratch[DATA_LEFT]);
-	if (data.left == 0 || !next_data(&data, c->scratch[LEFT], it, true))
-		data = (struct reader){ 0 };
-	c->scratch[DATA_AT] = (uint64_t)(uintptr_t)data.at;
-	c->scratch[DATA_LEFT] = data.left;
+	if (c->second.left == 0 || !next_data(&c->second, c->scratch[LEFT], it, true))
+		c->second = (struct reader){ 0 };
 }
 
 /* A variable of a programmer command: area and width, repetition or bit, DB, byte. */
@@ -436,7 +431,7 @@ bool s7_next_item(struct item_cursor *c, struct item *out)
 	case S7_WALK_TIS:
 		if (!next_tis(c, out))
 			return false;
-		if (c->scratch[DATA_LEFT] > 0)
+		if (c->second.left > 0)
 			attach_data(c, out);
 		return true;
 	default:

@@ -8,7 +8,7 @@ enum { CLASS_SESSION = 287, CLASS_SUBSCRIPTION = 1001, CLASS_ALARM_SUBSCRIPTION 
 enum { BEGIN_OBJECT = 0xa1, AREA_DB = 0x8a0e };
 
 /* Slots of item_cursor.scratch. */
-enum { LEFT, OBJECT, VALUES_AT, VALUES_LEFT };
+enum { LEFT, OBJECT };
 
 uint32_t s7p_vlq32(struct reader *r)
 {
@@ -206,8 +206,7 @@ static void many_variables(struct reader *body, bool set, struct pdu *out)
 	for (uint32_t i = 0; i < count; i++)
 		if (!skip_address(&values, object != 0))
 			return;
-	c->scratch[VALUES_AT] = (uint64_t)(uintptr_t)values.at;
-	c->scratch[VALUES_LEFT] = values.left;
+	c->second = values;
 }
 
 /* Parent object, a value that is not known, 0, in version 3 the integrity id, then the object: id,
@@ -320,8 +319,7 @@ static bool next_address(struct item_cursor *c, struct item *it)
 
 static void attach_value(struct item_cursor *c, struct item *it)
 {
-	struct reader r = rd_over(
-		(const uint8_t *)(uintptr_t)c->scratch[VALUES_AT], (size_t)c->scratch[VALUES_LEFT]);
+	struct reader r = c->second;
 	struct scalar value;
 	(void)s7p_vlq32(&r);
 	if (!read_value(&r, &value))
@@ -331,8 +329,7 @@ static void attach_value(struct item_cursor *c, struct item *it)
 	else if (value.real)
 		item_real(it, S7PI_REAL, value.r);
 	item_uint(it, S7PI_TYPE, value.type);
-	c->scratch[VALUES_AT] = (uint64_t)(uintptr_t)r.at;
-	c->scratch[VALUES_LEFT] = r.left;
+	c->second = r;
 }
 
 bool s7p_next_item(struct item_cursor *c, struct item *it)
@@ -340,7 +337,7 @@ bool s7p_next_item(struct item_cursor *c, struct item *it)
 	if (c->scratch[LEFT] == 0 || !next_address(c, it))
 		return false;
 	c->scratch[LEFT]--;
-	if (c->scratch[VALUES_LEFT] > 0)
+	if (c->second.left > 0)
 		attach_value(c, it);
 	return true;
 }

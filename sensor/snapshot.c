@@ -7,10 +7,21 @@ static bool borrows(const struct pdu *pdu, unsigned field)
 	return pdu_has(pdu, field) && (type == FIELD_TEXT || type == FIELD_BYTES);
 }
 
+/* Copies what a reader looks at and lets it look there; returns the place behind. */
+static uint8_t *move(struct reader *r, uint8_t *to)
+{
+	if (r->left > 0)
+		memcpy(to, r->at, r->left);
+	r->at = to;
+	return to + r->left;
+}
+
 struct snapshot *snapshot_take(const struct pdu *pdu, struct pool *pool)
 {
-	size_t items = pdu->items.dissector == NULL ? 0 : pdu->items.bytes.left;
-	size_t size = sizeof(struct snapshot) + items;
+	bool items = pdu->items.dissector != NULL;
+	size_t size = sizeof(struct snapshot);
+	if (items)
+		size += pdu->items.bytes.left + pdu->items.second.left;
 	for (unsigned i = 0; i < pdu->dissector->field_count; i++)
 		if (borrows(pdu, i))
 			size += pdu->value[i].len;
@@ -21,11 +32,11 @@ struct snapshot *snapshot_take(const struct pdu *pdu, struct pool *pool)
 	s->size = size;
 	s->pdu = *pdu;
 	uint8_t *to = s->bytes;
-	if (items > 0)
-		memcpy(to, pdu->items.bytes.at, items);
-	s->pdu.items.bytes.at = to;
-	s->pdu.items.pdu = &s->pdu;
-	to += items;
+	if (items) {
+		to = move(&s->pdu.items.bytes, to);
+		to = move(&s->pdu.items.second, to);
+		s->pdu.items.pdu = &s->pdu;
+	}
 	for (unsigned i = 0; i < pdu->dissector->field_count; i++) {
 		if (!borrows(pdu, i))
 			continue;
