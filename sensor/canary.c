@@ -66,9 +66,17 @@ static const uint8_t *data_of(const struct pdu *pdu)
 	return NULL;
 }
 
+bool canary_flow(const struct flow *f)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (f->l4 == L4_UDP && memcmp(f->end[i].ip.bytes + 12, test_net, 3) == 0)
+			return true;
+	return false;
+}
+
 bool canary_is(const uint8_t tag[CANARY_TAG], const struct flow *f, const struct pdu *pdu)
 {
-	if (pdu->code != 8 || f->l4 != L4_UDP || memcmp(f->end[0].ip.bytes + 12, test_net, 3) != 0)
+	if (pdu->code != 8 || !canary_flow(f))
 		return false;
 	const uint8_t *data = data_of(pdu);
 	return data != NULL && memcmp(data, tag, CANARY_TAG) == 0;

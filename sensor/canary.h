@@ -12,6 +12,8 @@ bool canary_tag(uint8_t tag[CANARY_TAG]);
 /* Writes an Ethernet frame: Modbus/UDP "return query data" between two TEST-NET-1 addresses (RFC
  * 5737) that carries the tag and @now_ns. */
 void canary_frame(uint8_t frame[CANARY_FRAME], const uint8_t tag[CANARY_TAG], int64_t now_ns);
+/* Between our addresses? */
+bool canary_flow(const struct flow *f);
 /* Is this PDU ours? */
 bool canary_is(const uint8_t tag[CANARY_TAG], const struct flow *f, const struct pdu *pdu);
 /* Tells the canary event; latency is from the time in the frame to @now_ns. */

@@ -34,6 +34,8 @@ struct event {
 	const struct pdu *pdu;   /* the request, where a transaction is told of */
 	const struct pdu *reply; /* or NULL */
 	struct verdict verdict;
+	bool has_tx;
+	uint64_t tx_id; /* number of the transaction in its flow, from 0 */
 };
 
 #endif

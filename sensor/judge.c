@@ -27,8 +27,9 @@ struct judge {
 		uint64_t pdus[2]; /* over TCP, by direction */
 		bool told;
 	} ways;
+	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
 	struct hit hits[HITS_MAX];
-	uint64_t held[HITS_MAX]; /* by suppress, before each of them */
+	struct limited limit[HITS_MAX]; /* of suppress, for each of them */
 };
 
 static unsigned index_of(struct judge *j, const struct dissector *d)
@@ -57,51 +58,64 @@ static uint64_t suppress_key(const struct rule *rule, const struct event *e)
 	return key;
 }
 
-/* False if the rule's suppress holds this one back; else *held is what it held back before. */
+/* False if the rule's suppress holds this one back; else *limit is what is known of its key. */
 static bool may_tell(
-	struct judge *j, const struct rule *rule, const struct event *e, uint64_t *held)
+	struct judge *j, const struct rule *rule, const struct event *e, struct limited *limit)
 {
-	*held = 0;
+	*limit = (struct limited){ 0 };
 	if (rule->suppress_seconds == 0)
 		return true;
 	int64_t period = (int64_t)rule->suppress_seconds * 1000000000;
-	if (limiter_every(j->alerts, suppress_key(rule, e), e->at.ts_ns, period, held))
+	if (limiter_every(j->alerts, suppress_key(rule, e), e->at.ts_ns, period, limit))
 		return true;
 	j->o.counters->suppressed++;
 	return false;
 }
 
 static uint64_t tell_hit(
-	struct judge *j, const struct hit *hit, const struct event *e, uint64_t held)
+	struct judge *j, const struct hit *hit, const struct event *e, const struct limited *limit)
 {
 	struct alert a = {
 		.rule = hit->rule,
 		.event = e,
 		.item = hit->item,
-		.count = (uint32_t)(held + 1),
-		.suppressed = held,
+		.count = (uint32_t)(limit->held + 1),
+		.suppressed = limit->held,
+		.total = limit->total,
+		.open = limit->open,
+		.first_ns = limit->first_ns,
+		.last_ns = limit->key == 0 ? 0 : e->at.ts_ns,
 	};
+	/* Only here does an event change its flow. */
+	((struct flow *)(uintptr_t)e->flow)->alerts++;
 	j->levels[hit->rule->level]++;
-	return tell_alert(j->o.tell, &a);
+	uint64_t n = tell_alert(j->o.tell, &a);
+	if (limit->key != 0 && limit->open == 0)
+		limiter_opened(j->alerts, limit->key, n);
+	return n;
 }
 
 /* The verdict is known: waiting alerts go out with it, those that went out get a verdict event. */
-static void settle_hit(struct judge *j, struct waiting_hit *w, const struct event *e)
+static void settle_hit(
+	struct judge *j, struct waiting_hit *w, const struct event *e, int64_t now_ns)
 {
 	struct hit hit = w->hit;
 	if (w->n != 0) {
-		struct alert of = {
-			.rule = hit.rule, .event = e, .item = hit.item, .n = w->n, .count = 1
-		};
+		struct alert of = { .rule = hit.rule,
+			.event = e,
+			.item = hit.item,
+			.n = w->n,
+			.count = 1,
+			.told_ns = now_ns };
 		tell_verdict(j->o.tell, &of);
 		return;
 	}
 	if (hit.later) {
 		if (!rule_holds(j->o.rules, hit.rule, e, &hit) ||
-			!may_tell(j, hit.rule, e, &w->suppressed))
+			!may_tell(j, hit.rule, e, &w->limit))
 			return;
 	}
-	w->n = tell_hit(j, &hit, e, w->suppressed);
+	w->n = tell_hit(j, &hit, e, &w->limit);
 	w->hit = hit;
 }
 
@@ -121,9 +135,12 @@ static void tell_verdicts(
 		.pdu = &w->request->pdu,
 		.reply = reply,
 		.verdict = verdict,
+		.has_tx = true,
+		.tx_id = w->tx_id - 1,
 	};
+	int64_t now_ns = verdict.reply.frame != 0 ? verdict.reply.ts_ns : w->deadline_ns;
 	for (size_t i = 0; i < w->hit_count; i++)
-		settle_hit(j, &w->hits[i], &e);
+		settle_hit(j, &w->hits[i], &e, now_ns);
 	if (w->transaction)
 		tell_transaction(j->o.tell, &e);
 	w->transaction = false;
@@ -212,11 +229,11 @@ static size_t without_suppressed(struct judge *j, const struct event *e, size_t 
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t held = 0;
-		if (!j->hits[i].later && !may_tell(j, j->hits[i].rule, e, &held))
+		struct limited limit = { 0 };
+		if (!j->hits[i].later && !may_tell(j, j->hits[i].rule, e, &limit))
 			continue;
 		j->hits[kept] = j->hits[i];
-		j->held[kept++] = held;
+		j->limit[kept++] = limit;
 	}
 	return kept;
 }
@@ -246,9 +263,9 @@ static bool wait_for(
 	for (size_t i = 0; i < count; i++) {
 		struct hit *hit = &j->hits[i];
 		w->hits[i].hit = *hit;
-		w->hits[i].suppressed = j->held[i];
+		w->hits[i].limit = j->limit[i];
 		if (!hit->later && hit->rule->level >= LEVEL_HIGH)
-			w->hits[i].n = tell_hit(j, hit, e, j->held[i]);
+			w->hits[i].n = tell_hit(j, hit, e, &j->limit[i]);
 	}
 	tx->wait = w;
 	wait_add(&j->waits, w);
@@ -261,9 +278,9 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct hit *hit = &j->hits[i];
 		if (hit->later && (!rule_holds(j->o.rules, hit->rule, e, hit) ||
-					  !may_tell(j, hit->rule, e, &j->held[i])))
+					  !may_tell(j, hit->rule, e, &j->limit[i])))
 			continue;
-		tell_hit(j, hit, e, j->held[i]);
+		tell_hit(j, hit, e, &j->limit[i]);
 	}
 }
 
@@ -281,6 +298,16 @@ static size_t without_told(struct judge *j, const uint32_t told[TX_TOLD], size_t
 	return kept;
 }
 
+/* An informational rule is for --rule-report: it makes no event. */
+static size_t without_informational(struct judge *j, size_t count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++)
+		if (j->hits[i].rule->level != LEVEL_INFORMATIONAL)
+			j->hits[kept++] = j->hits[i];
+	return kept;
+}
+
 static size_t ask_rules(
 	struct judge *j, const struct event *e, struct tx *tx, const struct tx *answered)
 {
@@ -289,6 +316,7 @@ static size_t ask_rules(
 	size_t count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
 	if (count == HITS_MAX)
 		j->o.counters->hits_cut++;
+	count = without_informational(j, count);
 	if (answered != NULL && count > 0)
 		count = without_told(j, answered->told, count);
 	for (size_t i = 0; tx != NULL && i < count && i < TX_TOLD; i++)
@@ -406,15 +434,15 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 
 	if (j->o.canary_tag != NULL && canary_is(j->o.canary_tag, f, pdu)) {
 		canary_arrived(j->o.tell, at, pdu, wall_ns());
-		if (answered != NULL)
-			tx_close(f, answered);
 		return;
 	}
 	j->pdus[index_of(j, pdu->dissector)]++;
 	watch_ways(j, f, &e);
 	if (j->o.pdus != NULL) {
-		struct buf line = buf_over(j->o.tell->line, sizeof j->o.tell->line);
+		struct buf line = buf_over(j->pdu_line, EVE_PDU_LINE);
 		eve_pdu(&line, f, from, at, pdu);
+		line.full = false;
+		line.cap = EVE_PDU_LINE + 1;
 		buf_char(&line, '\n');
 		fwrite(line.at, 1, line.len, j->o.pdus);
 	}
@@ -425,6 +453,9 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	}
 	if (pdu->tx == TX_REQUEST)
 		tx = open_request(j, f, &e);
+	const struct tx *of = tx != NULL ? tx : answered;
+	e.has_tx = of != NULL;
+	e.tx_id = of == NULL ? 0 : of->id - 1;
 	judge_event(j, f, &e, tx, answered);
 	if (answered != NULL && pdu->tx == TX_REPLY)
 		tx_close(f, answered);
@@ -449,7 +480,8 @@ static void on_flow_end(void *ctx, struct flow *f, const char *why)
 		settle(j, w, NULL, verdict_of_silence(f, tx->from, tx->blind, true));
 	}
 	tx_table_free(f);
-	tell_flow(j->o.tell, f, why);
+	if (j->o.canary_tag == NULL || !canary_flow(f))
+		tell_flow(j->o.tell, f, why);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -482,8 +514,8 @@ struct judge *judge_new(const struct judge_options *o)
 	j->o = *o;
 	j->pool.cap = o->wait_bytes;
 	wait_queues_init(&j->waits);
-	j->alerts = limiter_new(o->limiter_entries);
-	j->anomalies = limiter_new(o->limiter_entries);
+	j->alerts = limiter_new(o->limiter_entries, o->seed);
+	j->anomalies = limiter_new(o->limiter_entries, o->seed);
 	j->inspector = (struct inspector){
 		.ctx = j,
 		.pdu = on_pdu,
@@ -491,7 +523,9 @@ struct judge *judge_new(const struct judge_options *o)
 		.flow_start = on_flow_start,
 		.flow_end = on_flow_end,
 	};
-	if (j->alerts == NULL || j->anomalies == NULL) {
+	if (o->pdus != NULL)
+		j->pdu_line = malloc(EVE_PDU_LINE + 1);
+	if (j->alerts == NULL || j->anomalies == NULL || (o->pdus != NULL && j->pdu_line == NULL)) {
 		judge_free(j);
 		return NULL;
 	}
@@ -520,5 +554,6 @@ void judge_free(struct judge *j)
 	judge_finish(j);
 	limiter_free(j->alerts);
 	limiter_free(j->anomalies);
+	free(j->pdu_line);
 	free(j);
 }

@@ -17,6 +17,7 @@ struct judge_options {
 	size_t wait_bytes;     /* memory for them */
 	unsigned max_requests; /* open at a time on one flow */
 	size_t limiter_entries;
+	uint64_t seed;         /* of what is remembered; 0 in replay */
 	uint32_t one_way_pdus; /* so many messages of one direction alone are a one-way mirror; 0:
 				  never */
 	const uint32_t *reply_ms;  /* by dissector index */

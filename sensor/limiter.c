@@ -8,24 +8,26 @@ enum { WAYS = 4 };
 
 struct entry {
 	uint64_t key; /* 0: free */
-	int64_t told_ns, seen_ns;
+	int64_t first_ns, told_ns, seen_ns;
+	uint64_t open;  /* n of the event that opened it */
 	uint64_t times; /* occurrences */
 	uint64_t held;  /* since it was last told */
 };
 
 struct limiter {
 	size_t rows; /* a power of two */
+	uint64_t seed;
 	struct entry entry[];
 };
 
-struct limiter *limiter_new(size_t entries)
+struct limiter *limiter_new(size_t entries, uint64_t seed)
 {
 	size_t rows = 1;
 	while (rows * WAYS < entries)
 		rows *= 2;
 	struct limiter *l = calloc(1, sizeof *l + rows * WAYS * sizeof(struct entry));
 	if (l != NULL)
-		l->rows = rows;
+		l->rows = rows, l->seed = seed;
 	return l;
 }
 
@@ -51,7 +53,8 @@ static struct entry *lookup(struct limiter *l, uint64_t key, bool *found)
 {
 	if (key == 0)
 		key = 1;
-	struct entry *row = &l->entry[(key >> 32 & (l->rows - 1)) * WAYS];
+	uint64_t spread = key_mix(l->seed, key);
+	struct entry *row = &l->entry[(spread >> 32 & (l->rows - 1)) * WAYS];
 	struct entry *rested = row;
 	for (unsigned i = 0; i < WAYS; i++) {
 		if (row[i].key == key) {
@@ -66,21 +69,40 @@ static struct entry *lookup(struct limiter *l, uint64_t key, bool *found)
 	return rested;
 }
 
+/* Time may step back a little (another mirrored port); by more than a period the clock was set. */
+static bool within(int64_t now_ns, int64_t then_ns, int64_t period_ns)
+{
+	return now_ns - then_ns < period_ns && then_ns - now_ns < period_ns;
+}
+
 bool limiter_every(
-	struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, uint64_t *held)
+	struct limiter *l, uint64_t key, int64_t now_ns, int64_t period_ns, struct limited *out)
 {
 	bool found;
 	struct entry *e = lookup(l, key, &found);
+	if (!found || !within(now_ns, e->seen_ns, period_ns)) {
+		e->first_ns = now_ns;
+		e->open = 0;
+		e->times = 0;
+	}
 	e->seen_ns = now_ns;
-	/* Time may step back (another mirrored port): then the period still runs. */
-	if (found && now_ns - e->told_ns < period_ns) {
+	e->times++;
+	if (found && within(now_ns, e->told_ns, period_ns)) {
 		e->held++;
 		return false;
 	}
-	*held = e->held;
+	*out = (struct limited){ key, e->held, e->times, e->open, e->first_ns };
 	e->held = 0;
 	e->told_ns = now_ns;
 	return true;
+}
+
+void limiter_opened(struct limiter *l, uint64_t key, uint64_t n)
+{
+	bool found;
+	struct entry *e = lookup(l, key, &found);
+	if (e->open == 0)
+		e->open = n;
 }
 
 bool limiter_doubling(

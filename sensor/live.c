@@ -18,9 +18,10 @@ enum { SECOND = 1000000000 };
 
 struct live {
 	struct run *run;
-	int64_t now_ns;              /* monotonic */
-	int64_t packet_ns;           /* of the last packet */
-	int64_t canary_ns, stats_ns; /* of the last one */
+	int64_t now_ns;                       /* monotonic */
+	int64_t packet_ns;                    /* of the last packet */
+	int64_t polled_ns;                    /* what on_frame() took for now in the last poll */
+	int64_t canary_ns, stats_ns, beat_ns; /* of the last one */
 	bool silent_told;
 };
 
@@ -229,6 +230,10 @@ static void pass_time(struct live *l)
 	watch_silence(l);
 	if (r->canary && due(&l->canary_ns, l->now_ns, r->config->canary_s))
 		run_canary(r, wall);
+	if (due(&l->beat_ns, l->now_ns, 1)) {
+		count_kernel(r);
+		run_beat(r, l->packet_ns == l->polled_ns ? wall - r->last_ns : 0);
+	}
 	if (due(&l->stats_ns, l->now_ns, r->config->stats_s)) {
 		count_kernel(r);
 		tell_stats(r->tell, (struct stamp){ .ts_ns = wall, .frame = r->frame });
@@ -240,7 +245,7 @@ enum status live(struct run *r)
 	struct live l = { .run = r, .now_ns = mono_ns() };
 	struct err err = { 0 };
 	enum status status = STATUS_OK;
-	l.packet_ns = l.canary_ns = l.stats_ns = l.now_ns;
+	l.packet_ns = l.polled_ns = l.canary_ns = l.stats_ns = l.beat_ns = l.now_ns;
 	if (!run_capture_start(r, &err)) {
 		fprintf(stderr, "bongsu-sensor: %s\n", err.text);
 		return STATUS_FAILED;
@@ -254,6 +259,7 @@ enum status live(struct run *r)
 			status = STATUS_CAPTURE;
 			break;
 		}
+		l.polled_ns = l.now_ns;
 		l.now_ns = mono_ns();
 		pass_time(&l);
 	}

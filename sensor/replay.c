@@ -100,6 +100,7 @@ static enum status replay_file(struct run *r, const char *path, struct progress 
 	}
 	enum status status = replay_open_file(r, file, progress);
 	run_capture_end(r);
+	r->tell->eve.pcap_filename = NULL;
 	savefile_close(file);
 	return status;
 }

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "sensor/build_info.h"
 #include "sensor/capture.h"
 #include "sensor/epoch.h"
 #include "sensor/frag.h"
+#include "sensor/limiter.h"
 
 struct wishes wishes;
 
@@ -119,6 +121,7 @@ static bool open_judge(struct run *r, struct err *err)
 		.wait_bytes = c->wait_mib * MIB,
 		.max_requests = (unsigned)c->max_requests,
 		.limiter_entries = c->limiter,
+		.seed = r->live ? (uint64_t)wall_ns() : 0,
 		.one_way_pdus = (uint32_t)c->one_way_pdus,
 		.reply_ms = c->reply_ms,
 		.canary_tag = r->canary ? r->tag : NULL,
@@ -182,8 +185,41 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	if (r->live && !live_open(r, err))
 		return false;
 	*status = STATUS_FAILED;
-	return choose_epoch(r, err) && open_pdus(r, err) && open_sinks(r, err) &&
-	       open_judge(r, err);
+	if (!choose_epoch(r, err) || !open_pdus(r, err) || !open_sinks(r, err) ||
+		!open_judge(r, err))
+		return false;
+	run_beat(r, 0);
+	return true;
+}
+
+/* --- heartbeat --------------------------------------------------------------------------- */
+
+/* Which rules, by their ids and revisions. */
+static void digest(const struct rules *rules, char *out, size_t cap)
+{
+	uint64_t key = 0;
+	for (size_t i = 0; i < rules_count(rules); i++) {
+		const struct rule *rule = rules_at(rules, i);
+		key = key_mix(key_mix(key, rule->sid), rule->rev);
+		key = key_mix_bytes(key, (const uint8_t *)rule->id, strlen(rule->id));
+	}
+	snprintf(out, cap, "%zu-%016" PRIx64, rules_count(rules), key);
+}
+
+void run_beat(struct run *r, int64_t lag_ns)
+{
+	struct sink_beat beat = {
+		.packets = r->counters.packets,
+		.kernel_drops = r->counters.kernel_drops,
+		.blind_bytes = r->counters.gap_bytes,
+		.lag_ms = lag_ns > 0 ? (uint64_t)lag_ns / 1000000 : 0,
+		.n = r->tell->n,
+	};
+	if (r->sinks == NULL)
+		return;
+	snprintf(beat.version, sizeof beat.version, "%s", bongsu_version);
+	digest(r->rules.rules, beat.rules, sizeof beat.rules);
+	sinks_beat(r->sinks, &beat);
 }
 
 /* --- one capture ------------------------------------------------------------------------- */
@@ -263,7 +299,13 @@ void run_canary(struct run *r, int64_t now_ns)
 {
 	uint8_t frame[CANARY_FRAME];
 	canary_frame(frame, r->tag, now_ns);
+	/* It is no traffic: neither counted nor numbered. */
+	struct counters before = r->counters;
 	run_frame(r, now_ns, LINK_ETHERNET, frame, sizeof frame, sizeof frame);
+	r->frame--;
+	r->counters.packets = before.packets;
+	r->counters.bytes = before.bytes;
+	r->counters.pdus = before.pdus;
 }
 
 /* --- signals ----------------------------------------------------------------------------- */
@@ -283,7 +325,7 @@ static void reload(struct run *r)
 			rules_count(r->rules.rules), before);
 	else
 		fprintf(stderr,
-			"bongsu-sensor: rules not reloaded, the %zu old ones stay: %zu faults\n",
+			"bongsu-sensor: rules not reloaded, the %zu old ones stay; faults: %zu\n",
 			before, faults.count);
 	text_list_free(&faults);
 }
@@ -355,6 +397,7 @@ enum status run_close(struct run *r, enum status status)
 			tell_anomaly(r->tell, &a);
 		}
 		tell_stats(r->tell, at);
+		run_beat(r, 0);
 	}
 	status = close_sinks(r, &totals, close_pdus(r, status));
 	if (r->judge != NULL) {

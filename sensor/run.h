@@ -54,6 +54,8 @@ void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes
 	uint32_t wirelen);
 /* Does what signals asked for; true if the run should stop. */
 bool run_wishes(struct run *r);
+/* What Redis is told of the sensor's state; @lag_ns: how far behind the wire it is. */
+void run_beat(struct run *r, int64_t lag_ns);
 /* Puts a canary frame in. */
 void run_canary(struct run *r, int64_t now_ns);
 /* Summary, report, drain. Returns the exit status: @status, or what went wrong at the end. */

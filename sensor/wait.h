@@ -2,6 +2,7 @@
 #ifndef SENSOR_WAIT_H
 #define SENSOR_WAIT_H
 
+#include "sensor/limiter.h"
 #include "sensor/rule.h"
 #include "sensor/snapshot.h"
 #include "sensor/transaction.h"
@@ -10,7 +11,7 @@
 struct waiting_hit {
 	struct hit hit;
 	uint64_t n;
-	uint64_t suppressed; /* held back before it, told with it */
+	struct limited limit; /* of its rule's suppress */
 };
 
 struct wait {
