@@ -147,13 +147,14 @@ bool bus_follow(const struct bus_reply *r, struct bus_target *t)
 {
 	char host[sizeof t->host];
 	unsigned slot, port;
-	const char *colon = strrchr(r->text, ':');
 	if (t->kind == BUS_UNIX || (!bus_is_error(r, "MOVED") && !bus_is_error(r, "ASK")))
 		return false;
-	if (sscanf(r->text, "%*s %u %255[^ ]", &slot, host) != 2 || colon == NULL ||
-		sscanf(colon + 1, "%5u", &port) != 1 || port == 0 || port > 65535)
+	if (sscanf(r->text, "%*s %u %255[^ ]", &slot, host) != 2)
 		return false;
-	*strrchr(host, ':') = '\0';
+	char *colon = strrchr(host, ':');
+	if (colon == NULL || sscanf(colon + 1, "%5u", &port) != 1 || port == 0 || port > 65535)
+		return false;
+	*colon = '\0';
 	/* An empty host is the node that answered, by an address only it knows: keep ours. */
 	if (host[0] != '\0')
 		snprintf(t->host, sizeof t->host, "%s", host);

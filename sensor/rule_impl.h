@@ -325,7 +325,11 @@ struct rule_run {
 	char *form; /* bytes as hex, addresses as text */
 };
 
-enum { FORM_BYTES = 131072, ITEMS_MAX = 65536, SAMPLE_EVERY = 1024 };
+enum {
+	FORM_BYTES = 131072,
+	ITEMS_MAX = 16384 /* points of one bit in a fragment of 2,048 octets */,
+	SAMPLE_EVERY = 1024
+};
 
 /* --- loading ----------------------------------------------------------------------------- */
 

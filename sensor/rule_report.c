@@ -34,6 +34,34 @@ static struct line *lines_of(const struct rule_run *run)
 	return lines;
 }
 
+/* Does it name roles, zones or names while the configuration has none? */
+static bool needs_site(const struct rules *r, const struct node *n)
+{
+	if (n->kind == NODE_TERM)
+		return n->term->ref.kind == KIND_LABEL &&
+		       r->labels[label_table(n->term->ref.index)].count <= 1;
+	bool needs = false;
+	for (uint32_t i = 0; n->kind != NODE_QUICK && i < n->count; i++)
+		needs |= needs_site(r, n->child[i]);
+	return needs;
+}
+
+static size_t print_silent(FILE *out, const struct rules *r, const struct line *lines, bool site)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		const struct line *l = &lines[i];
+		if (l->tally->held > 0 || needs_site(r, compiled_of(l->rule)->root) != site)
+			continue;
+		count++;
+		if (out != NULL)
+			fprintf(out, "%10s %12llu %10.3f %10u  %s (%s)\n", "-",
+				(unsigned long long)l->tally->asked, l->ns / 1e6, l->rule->sid,
+				l->rule->title, l->rule->place);
+	}
+	return count;
+}
+
 void rules_report(const struct rule_run *run, void *file)
 {
 	FILE *out = file;
@@ -62,12 +90,13 @@ void rules_report(const struct rule_run *run, void *file)
 	if (regex_run_given_up(run->regex) > 0)
 		fprintf(out, "; %llu searches given up at their bound",
 			(unsigned long long)regex_run_given_up(run->regex));
-	fprintf(out, "\n%zu dead:\n", dead);
-	for (size_t i = 0; i < r->count; i++)
-		if (lines[i].tally->held == 0)
-			fprintf(out, "%10s %12llu %10.3f %10u  %s (%s)\n", "-",
-				(unsigned long long)lines[i].tally->asked, lines[i].ns / 1e6,
-				lines[i].rule->sid, lines[i].rule->title, lines[i].rule->place);
+	fprintf(out, "\n%zu dead:\n", print_silent(NULL, r, lines, false));
+	print_silent(out, r, lines, false);
+	size_t site = print_silent(NULL, r, lines, true);
+	if (site > 0) {
+		fprintf(out, "%zu wait for roles, zones or names of the configuration:\n", site);
+		print_silent(out, r, lines, true);
+	}
 	free(lines);
 }
 

@@ -175,7 +175,8 @@ static void redirections_that_make_no_sense(void **state)
 {
 	(void)state;
 	static const char *const bad[] = { "-MOVED\r\n", "-MOVED 1\r\n", "-MOVED 1 h\r\n",
-		"-MOVED 1 h:\r\n", "-MOVED 1 h:0\r\n", "-MOVED 1 h:99999\r\n", "-ERR 1 h:1\r\n" };
+		"-MOVED 1 h:\r\n", "-MOVED 1 foo bar:6379\r\n", "-MOVED 1 h:0\r\n",
+		"-MOVED 1 h:99999\r\n", "-ERR 1 h:1\r\n" };
 	struct server s;
 	serve(&s);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
