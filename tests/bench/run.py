@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -102,6 +103,34 @@ def measure_alerts(folder):
     print("\nalerts: %d events of %d bytes each" % (count, size // max(count, 1)))
     say("match, wait for the verdict, write JSON, hand over", (with_alerts[0] - without[0]) / count * 1e6, "us an event")
     say("events, one core", count / with_alerts[0] / 1e3, "thousand/s")
+    text = subprocess.run([os.path.join(BUILD, "bench", "bench_alert"), os.path.join(ROOT, "rules", "modbus.yaml"), os.path.join(ROOT, "rules", "attack.yaml")],
+                          capture_output=True, check=True, text=True).stdout
+    say("alert to JSON alone, best of 5 (%s bytes)" % text.split()[-2], float(text.split()[0]) / 1e3, "us", 1)
+
+
+def measure_redis(lines=300000):
+    """Lines into a Redis of our own over its unix socket, acknowledged, spooled on the way."""
+    if not shutil.which("redis-server"):
+        print("\n(no redis-server here)")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "redis.sock")
+        server = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder], stdout=subprocess.DEVNULL)
+        try:
+            while not os.path.exists(path):
+                time.sleep(0.02)
+            began = time.monotonic()
+            subprocess.run([os.path.join(BUILD, "redis", "pump"), "-n", str(lines), "-p", "600", "-d", os.path.join(folder, "spool"),
+                            "redis+unix://%s?key=bench" % path], check=True, capture_output=True)
+            seconds = time.monotonic() - began
+        finally:
+            server.terminate()
+            server.wait()
+    rate = lines / seconds / 1e3
+    print("\nRedis: %d lines of 600 bytes in %.1f s, server on the same machine" % (lines, seconds))
+    say("thousand/s, budget 100 or more", rate, "thousand/s")
+    if rate < 50:
+        missed.append("lines into Redis")
 
 
 def measure_rules(folder, capture):
@@ -125,6 +154,7 @@ def main():
         measure(what, path, 2.5 if n < 2 else None)
     measure_rules(folder, found[0][1])
     measure_alerts(folder)
+    measure_redis()
     if missed:
         print("\nmissed by more than half: %s" % "; ".join(missed))
     sys.exit(bool(missed))
