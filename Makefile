@@ -6,9 +6,9 @@ CC       = gcc
 VERSION  = 0.1.0
 WARN     = -Wall -Wextra -Wconversion -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
            -Wwrite-strings -Wvla -Werror
-HARDEN   = -fstack-protector-strong -fno-omit-frame-pointer -fPIE
+HARDEN   = -fstack-protector-strong -fPIE
 OPT     ?= -O3 -g -D_FORTIFY_SOURCE=2 -flto=auto
-ASAN     = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+ASAN     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 ALL      = -std=c17 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(OPT) $(CFLAGS)
 DEFINES  = -DBONGSU_VERSION='"$(VERSION)"' -DBONGSU_RULES='"$(PREFIX)/share/bongsu/rules"'
 SAY      = $(if $V,,@echo "  $1 $@" &&)

@@ -7,17 +7,22 @@
 enum { WAYS = 4 };
 
 struct entry {
-	uint64_t key; /* 0: free */
 	int64_t first_ns, told_ns, seen_ns;
 	uint64_t open;  /* n of the event that opened it */
 	uint64_t times; /* occurrences */
 	uint64_t held;  /* since it was last told */
 };
 
+/* The keys stand together, so that a look takes one or two cache lines. */
+struct row {
+	uint64_t key[WAYS]; /* 0: free */
+	struct entry entry[WAYS];
+};
+
 struct limiter {
 	size_t rows; /* a power of two */
 	uint64_t seed;
-	struct entry entry[];
+	struct row row[];
 };
 
 struct limiter *limiter_new(size_t entries, uint64_t seed)
@@ -25,7 +30,7 @@ struct limiter *limiter_new(size_t entries, uint64_t seed)
 	size_t rows = 1;
 	while (rows * WAYS < entries)
 		rows *= 2;
-	struct limiter *l = calloc(1, sizeof *l + rows * WAYS * sizeof(struct entry));
+	struct limiter *l = calloc(1, sizeof *l + rows * sizeof(struct row));
 	if (l != NULL)
 		l->rows = rows, l->seed = seed;
 	return l;
@@ -53,20 +58,19 @@ static struct entry *lookup(struct limiter *l, uint64_t key, bool *found)
 {
 	if (key == 0)
 		key = 1;
-	uint64_t spread = key_mix(l->seed, key);
-	struct entry *row = &l->entry[(spread >> 32 & (l->rows - 1)) * WAYS];
-	struct entry *rested = row;
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (row[i].key == key) {
-			*found = true;
-			return &row[i];
-		}
-		if (row[i].key == 0 || (rested->key != 0 && row[i].seen_ns < rested->seen_ns))
-			rested = &row[i];
-	}
+	struct row *row = &l->row[key_mix(l->seed, key) >> 32 & (l->rows - 1)];
+	*found = true;
+	for (unsigned i = 0; i < WAYS; i++)
+		if (row->key[i] == key)
+			return &row->entry[i];
+	unsigned rested = 0;
+	for (unsigned i = 1; i < WAYS && row->key[rested] != 0; i++)
+		if (row->key[i] == 0 || row->entry[i].seen_ns < row->entry[rested].seen_ns)
+			rested = i;
 	*found = false;
-	*rested = (struct entry){ .key = key };
-	return rested;
+	row->key[rested] = key;
+	row->entry[rested] = (struct entry){ 0 };
+	return &row->entry[rested];
 }
 
 /* Time may step back a little (another mirrored port); by more than a period the clock was set. */
