@@ -73,7 +73,7 @@ static const struct field fields[] = {
 	[RACK]        = { "cotp.rack", FIELD_UINT, NULL, "rack in the called TSAP", NULL },
 	[SLOT]        = { "cotp.slot", FIELD_UINT, NULL, "slot in the called TSAP", NULL },
 	[REASON]      = { "cotp.reason", FIELD_UINT, NULL, "why it was refused, ended or in error", reason_names },
-	[ENCRYPTED]   = { "cotp.encrypted", FIELD_UINT, NULL, "1: TLS records follow, nothing more can be read", NULL },
+	[ENCRYPTED]   = { "cotp.encrypted", FIELD_UINT, NULL, "1: TLS records follow; what they hold cannot be read", NULL },
 };
 
 static const struct port_hint ports[] = { { L4_TCP, 102 }, { 0, 0 } };
@@ -97,8 +97,11 @@ struct side {
 struct cotp_state {
 	struct side side[2]; /* by enum dir */
 	struct tsap calling, called;
-	bool open;    /* a CC was seen */
-	uint8_t last; /* 1 + index of the carried protocol of the latest TSDU; 0: none */
+	bool open; /* a CC was seen */
+	bool tls_told;
+	bool hello[2]; /* a TLS handshake began in this direction; in both: the session is encrypted
+			*/
+	uint8_t last;  /* 1 + index of the carried protocol of the latest TSDU; 0: none */
 	const struct dissector *now; /* that one */
 	void *carried[CARRIED_MAX];  /* their states, taken from the pool once */
 };
@@ -130,6 +133,8 @@ static int find_carried(const struct cotp_state *st, struct reader tsdu)
 	return weak;
 }
 
+enum { TLS_HANDSHAKE = 0x16 };
+
 /* A handshake, alert, change-cipher or data record of TLS. */
 static bool is_tls(const struct reader *tsdu)
 {
@@ -145,6 +150,20 @@ static void told(struct pdu *out, const char *name, enum pdu_dir dir)
 	out->dir = dir;
 }
 
+/* Told once. It does not end anything: one record is easily forged, and clear text is read whenever
+ * it comes back. */
+static void read_tls(struct reader *tsdu, struct dissect *d, struct pdu *out)
+{
+	struct cotp_state *st = d->state;
+	st->hello[d->dir] |= rd_peek(tsdu, 0) == TLS_HANDSHAKE;
+	if (!st->tls_told) {
+		told(out, "tls", d->dir == DIR_TO_SERVER ? PDU_REQ : PDU_RSP);
+		pdu_uint(out, ENCRYPTED, 1);
+	}
+	st->tls_told = true;
+	rd_skip(tsdu, tsdu->left);
+}
+
 /* Runs the carried protocol over @tsdu and moves it on by what was read: all, unless a further
  * message follows. Its end is known, so whatever is wrong with it is damage and no more. */
 static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
@@ -154,14 +173,13 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	bool unsure = side->unsure;
 	side->unsure = false;
 	if (is_tls(tsdu)) {
-		told(out, "tls", d->dir == DIR_TO_SERVER ? PDU_REQ : PDU_RSP);
-		pdu_uint(out, ENCRYPTED, 1);
-		out->final = true;
-		rd_skip(tsdu, tsdu->left);
+		read_tls(tsdu, d, out);
 		return;
 	}
+	/* The rest of a TLS record looks like anything. */
+	bool opaque = st->hello[0] && st->hello[1];
 	int n = find_carried(st, *tsdu);
-	if (n < 0 && st->last != 0 && !unsure)
+	if (n < 0 && st->last != 0 && !unsure && !opaque)
 		n = st->last - 1;
 	if (n < 0 || tsdu->left == 0) {
 		rd_skip(tsdu, tsdu->left);
@@ -183,6 +201,8 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 		out->more = false;
 		pdu_damaged(out, "message ends inside its header");
 	}
+	if (opaque && out->malformed != NULL)
+		out->dissector = NULL;
 	if (!out->more || rest.left == tsdu->left) {
 		out->more = false;
 		rest.left = 0;
@@ -416,8 +436,6 @@ static enum outcome go_on(struct reader *in, struct dissect *d, struct pdu *out)
 	in->at -= tpkt.left;
 	in->left += tpkt.left;
 	out->more = side->read > 0 || (side->tpkt_left > 0 && tpkt.left < had);
-	if (out->final)
-		out->more = false;
 	return result;
 }
 

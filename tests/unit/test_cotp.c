@@ -299,7 +299,7 @@ static void lost_bytes_forget_the_half_and_do_not_blame_the_other_half(void **st
 	fed_free(f);
 }
 
-static void tls_ends_what_can_be_read(void **state)
+static void tls_is_told_once_and_hides_no_clear_text(void **state)
 {
 	(void)state;
 	struct fed *f = fed_new();
@@ -307,8 +307,13 @@ static void tls_ends_what_can_be_read(void **state)
 	assert_int_equal(f->count, 1);
 	assert_string_equal(f->pdu[0].name, "tls");
 	assert_int_equal(num(&f->pdu[0], "encrypted"), 1);
-	assert_true(f->pdu[0].final);
+	assert_false(f->pdu[0].final);
 	assert_null(f->pdu[0].malformed);
+	fed_bytes(f, DIR_TO_CLIENT, tpkt("16 03 03 0005 0200000100", true));
+	assert_int_equal(f->count, 0);
+	fed_bytes(f, DIR_TO_SERVER, tpkt("17 03 03 0000", true));
+	assert_int_equal(f->count, 0);
+	assert_string_equal(fed_s7(f, DIR_TO_SERVER, stop)->name, "plc_stop");
 	fed_free(f);
 }
 
@@ -454,7 +459,7 @@ int main(void)
 		cmocka_unit_test(a_tsdu_beyond_the_bound_is_said_once_and_the_next_is_read),
 		cmocka_unit_test(a_pool_at_its_cap_is_said_and_survived),
 		cmocka_unit_test(lost_bytes_forget_the_half_and_do_not_blame_the_other_half),
-		cmocka_unit_test(tls_ends_what_can_be_read),
+		cmocka_unit_test(tls_is_told_once_and_hides_no_clear_text),
 		cmocka_unit_test(what_is_not_s7_is_no_pdu_and_no_damage),
 		cmocka_unit_test(on_an_s7_flow_another_magic_is_damage),
 		cmocka_unit_test(damage_is_named),
