@@ -195,6 +195,30 @@ static enum outcome decide(struct reader *in, struct dissect *d, struct pdu *out
 	return outcome;
 }
 
+/* A whole message of a known function behind a good header. */
+static bool mbap_whole(struct reader in, enum pdu_dir dir)
+{
+	struct mbap h = read_mbap(&in);
+	return !in.overrun && h.protocol == 0 && h.length >= LENGTH_MIN && in.left >= h.length &&
+	       function_of(in.at[1])->known && fits(in.at + 1, h.length - 1u, dir);
+}
+
+/* The framing was a judgement on few bytes, and those can be forged: when they fit the other one
+ * and not this one, it is changed. */
+static void judge_again(struct reader in, struct dissect *d)
+{
+	struct flow_state *state = d->state;
+	size_t need = 0;
+	if (state->framing == MODBUS_RTU && rtu_at(in, pdu_dir(d->dir), &need) == 0 &&
+		need <= in.left && mbap_whole(in, pdu_dir(d->dir)))
+		state->framing = MODBUS_MBAP;
+	if (state->framing == MODBUS_MBAP && !mbap_possible(&in)) {
+		struct rtu_view rtu = view_rtu(in, pdu_dir(d->dir));
+		if (rtu.frames > 0 && rtu.clean)
+			state->framing = MODBUS_RTU;
+	}
+}
+
 static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	const struct flow_state *state = d->state;
@@ -202,6 +226,7 @@ static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct 
 	out->dir = pdu_dir(d->dir);
 	if (in->left == 0)
 		return more(d, RTU_LEAST);
+	judge_again(*in, d);
 	if (state->framing == MODBUS_MBAP)
 		return dissect_mbap(in, d, out);
 	if (state->framing == MODBUS_RTU)
@@ -303,10 +328,12 @@ static enum candidate candidate(const uint8_t *bytes, size_t n, enum dir dir)
 	return named || total == n || n - total >= MBAP_BYTES ? WHOLE_MESSAGE : NOT_A_START;
 }
 
+/* A frame ends within MODBUS_RTU_MAX bytes, so the next one starts there; to look further would
+ * only cost checksums. */
 static size_t resync_rtu(const uint8_t *bytes, size_t n, enum dir dir)
 {
 	size_t need;
-	for (size_t at = 1; at < n; at++)
+	for (size_t at = 1; at < n && at <= MODBUS_RTU_MAX; at++)
 		if (rtu_at(rd_over(bytes + at, n - at), pdu_dir(dir), &need) > RTU_LEAST)
 			return at;
 	return n;

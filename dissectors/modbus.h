@@ -166,6 +166,8 @@ void modbus_open_reply(struct modbus_open *o, struct pdu *p);
 void modbus_items(struct pdu *out, enum modbus_layout layout, struct reader bytes);
 bool modbus_next_item(struct item_cursor *c, struct item *out);
 
+enum { MODBUS_RTU_MAX = 256 }; /* bytes of a serial frame, [SER] 2.3 */
+
 /* modbus_rtu.c: frames without a length, [SL] 2.5.1.
  * Bytes of the frame that starts here, unit and CRC included, when its CRC is right;
  * 0: none does, or not yet: *need says how many bytes would tell, 0 if no number of them. */

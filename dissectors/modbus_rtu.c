@@ -3,7 +3,7 @@
  * cannot (echo, encapsulated, private functions) the CRC says where a frame ends. */
 #include "dissectors/modbus.h"
 
-enum { RTU_MIN = 4, RTU_MAX = 256 }; /* bytes of a frame */
+enum { RTU_MIN = 4, RTU_MAX = MODBUS_RTU_MAX }; /* bytes of a frame */
 
 /* Reflected polynomial A001, a nibble at a time. */
 static const uint16_t crc_table[16] = {
