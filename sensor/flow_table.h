@@ -46,6 +46,9 @@ struct flow_slot {
 	bool hinted;             /* some protocol claims one of the ports */
 	uint8_t candidate, weak; /* 1 + index of who fitted weakly, and how often in a row */
 	bool syn[2], fin[2], closed;
+	bool wished; /* a SYN came inside the connection: nothing changes unless it is answered */
+	uint8_t wisher; /* which end sent it */
+	uint32_t wish;  /* its sequence number */
 };
 
 enum { FLOW_NONE = UINT32_MAX };

@@ -203,6 +203,28 @@ static bool starts_anew(const struct flow_slot *s, unsigned from, const struct p
 	return s->flow.stream != NULL || s->mode != FLOW_UNDECIDED;
 }
 
+/* Both ends have been talking. A SYN inside such a connection is answered with a mere ACK by a
+ * living peer (RFC 5961, 4), so it proves nothing; anybody can send one to make the sensor look
+ * elsewhere. */
+static bool is_live(const struct flow_slot *s)
+{
+	return !s->closed && s->flow.packets[0] > 0 && s->flow.packets[1] > 0 &&
+	       (s->flow.stream != NULL || (s->syn[0] && s->syn[1]));
+}
+
+/* True if the old connection goes on: this SYN waits for its answer, or answers none. */
+static bool goes_on(struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	if (!is_live(s))
+		return false;
+	if (p->tcp_flags & TCP_ACK)
+		return !s->wished || s->wisher == from || p->ack != s->wish + 1;
+	s->wished = true;
+	s->wisher = (uint8_t)from;
+	s->wish = p->seq;
+	return true;
+}
+
 static void take_syn(struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	s->syn[from] = true;
@@ -211,6 +233,13 @@ static void take_syn(struct flow_slot *s, unsigned from, const struct packet *p)
 	s->flow.client_sure = true;
 	if (s->flow.stream != NULL)
 		stream_syn(s->flow.stream, from, p->seq + 1);
+	/* Of several SYNs the answered one counts. */
+	if (!(p->tcp_flags & TCP_ACK))
+		return;
+	s->syn[!from] = true;
+	s->start[!from] = p->ack;
+	if (s->flow.stream != NULL)
+		stream_syn(s->flow.stream, !from, p->ack);
 }
 
 static void take_end(
@@ -267,6 +296,10 @@ static void tcp_packet(struct transport *t, const struct packet *p, uint64_t has
 		return;
 	}
 	if (s != NULL && syn && starts_anew(s, from, p)) {
+		if (goes_on(s, from, p)) {
+			count_packet(t, s, from, p);
+			return;
+		}
 		flow_stop(t, s, "closed");
 		s = NULL;
 	}

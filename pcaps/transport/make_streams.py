@@ -314,8 +314,20 @@ def port_again():
     return c
 
 
+def forged_syn():
+    """A SYN inside the live connection, answered by a mere ACK; the session goes on."""
+    c = Capture()
+    conn = Conn(c)
+    dialogue(conn, [1])
+    conn.put(0, SYN, seq=conn.next[0] + 300, ack=0)
+    conn.put(1, ACK)
+    dialogue(conn, range(2, 6))
+    return c
+
+
 def everything():
     return {
+        "forged_syn": forged_syn(),
         "one_way_request": one_way(0), "one_way_reply": one_way(1), "no_handshake": no_handshake(),
         "copies": copies(), "copies_udp": copies_udp(), "again": again(), "reordered": reordered(),
         "reply_first": reply_first(), "bytewise": bytewise(), "pipelined": pipelined(),
