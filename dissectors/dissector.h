@@ -17,10 +17,10 @@ enum dir { DIR_TO_SERVER, DIR_TO_CLIENT };
 enum l4 { L4_TCP = 6, L4_UDP = 17 };
 
 enum probe {
-	PROBE_NO,    /* not this protocol */
-	PROBE_MORE,  /* cannot tell from so few bytes */
-	PROBE_WEAK,  /* fits, but so might other things: enough on the protocol's own port */
-	PROBE_SURE,  /* fits beyond chance */
+	PROBE_NO,   /* not this protocol */
+	PROBE_MORE, /* cannot tell from so few bytes */
+	PROBE_WEAK, /* fits, but so might other things: enough on the protocol's own port */
+	PROBE_SURE, /* fits beyond chance */
 };
 
 /* What a probe found out beside its answer. */
@@ -32,10 +32,10 @@ struct probe_hint {
 /* The surroundings of a dissect() call. */
 struct dissect {
 	enum dir dir;
-	uint8_t l4;	   /* enum l4; over UDP @in is one datagram and DISSECT_MORE means it is cut */
-	void *state;	   /* this flow's slot, zeroed at its start, state_size bytes */
+	uint8_t l4;  /* enum l4; over UDP @in is one datagram and DISSECT_MORE means it is cut */
+	void *state; /* this flow's slot, zeroed at its start, state_size bytes */
 	struct pool *pool; /* for joiners in the state */
-	size_t need;	   /* out, with DISSECT_MORE: bytes wanted from the start of @in; 0: not known */
+	size_t need; /* out, with DISSECT_MORE: bytes wanted from the start of @in; 0: not known */
 };
 
 struct port_hint {
@@ -49,11 +49,12 @@ struct dissector {
 	const struct field *item_fields;
 	uint8_t field_count, item_field_count;
 	const struct port_hint *ports; /* ends with l4 0; NULL for one that is carried by another */
-	uint32_t state_size;	       /* bytes a flow */
-	uint32_t reply_ms;	       /* how long a reply may take before it counts as missing */
-	uint8_t keep[PDU_KEPT];	       /* header fields (index + 1, 0 ends) a reply needs of its request */
+	uint32_t state_size;           /* bytes a flow */
+	uint32_t reply_ms;             /* how long a reply may take before it counts as missing */
+	uint8_t keep[PDU_KEPT]; /* header fields (index + 1, 0 ends) a reply needs of its request */
 
-	uint8_t unit_field;	       /* header field (index + 1) naming the device behind the address; 0: none */
+	uint8_t unit_field; /* header field (index + 1) naming the device behind the address; 0:
+			       none */
 
 	/* Is it mine? May be called with any bytes that start a direction of a flow. */
 	enum probe (*probe)(struct reader in, uint8_t l4, struct probe_hint *hint);

@@ -22,8 +22,8 @@ struct code_name {
 struct field {
 	const char *name; /* with the protocol: "modbus.address", "modbus.item.value" */
 	enum field_type type;
-	const char *unit; /* or NULL */
-	const char *doc;  /* one sentence */
+	const char *unit;              /* or NULL */
+	const char *doc;               /* one sentence */
 	const struct code_name *codes; /* names usable in rules for FIELD_UINT, or NULL */
 };
 

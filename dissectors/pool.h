@@ -8,8 +8,8 @@
 
 /* Shared by all flows of one worker; zero it and set cap. */
 struct pool {
-	size_t cap;	  /* bytes that may be out at once */
-	size_t used;	  /* bytes that are out */
+	size_t cap;       /* bytes that may be out at once */
+	size_t used;      /* bytes that are out */
 	uint64_t refused; /* requests turned down at the cap */
 };
 

@@ -104,6 +104,10 @@ void config_init(struct config *c)
 static void read_number(const struct source *src, const struct setting *s, const struct yaml *v)
 {
 	uint64_t n;
+	if (yaml_null(v) && s->value == UINT64_MAX) {
+		*(uint64_t *)member(src->config, s) = UINT64_MAX;
+		return;
+	}
 	if (v->kind != YAML_TEXT || !yaml_uint(v, &n)) {
 		fault(src, v, s->path, " is a whole number");
 		return;
@@ -187,6 +191,8 @@ static void read_reply_ms(const struct source *src, const struct yaml *map)
 static void read_lists(const struct source *src, const struct yaml *map)
 {
 	struct config *c = src->config;
+	if (yaml_null(map))
+		return;
 	if (map->kind != YAML_MAP) {
 		fault(src, map, "lists is a map of names to lists", "");
 		return;
@@ -377,7 +383,9 @@ static void dump_texts(FILE *out, const struct text_list *list)
 static void dump_value(FILE *out, const struct config *c, const struct setting *s)
 {
 	const void *at = member_const(c, s);
-	if (s->kind == KIND_NUMBER)
+	if (s->kind == KIND_NUMBER && *(const uint64_t *)at == UINT64_MAX)
+		fputs("null", out);
+	else if (s->kind == KIND_NUMBER)
 		fprintf(out, "%llu", (unsigned long long)*(const uint64_t *)at);
 	else if (s->kind == KIND_SWITCH)
 		fputs(*(const bool *)at ? "true" : "false", out);
@@ -406,7 +414,7 @@ static void dump_prefixes(FILE *out, const struct site_map *m, uint16_t label)
 
 static void dump_site(FILE *out, const struct site *s)
 {
-	fputs("names: # what people call a device\n", out);
+	fprintf(out, "names:%s # what people call a device\n", s->names.count == 0 ? " {}" : "");
 	for (size_t i = 0; i < s->names.count; i++) {
 		const struct site_prefix *p = &s->names.prefix[i];
 		char text[64];
@@ -416,7 +424,8 @@ static void dump_site(FILE *out, const struct site *s)
 		fprintf(out, ", criticality: %u}\n",
 			s->criticality == NULL ? 0 : s->criticality[p->label]);
 	}
-	fputs("roles: # engineering stations, HMIs, masters\n", out);
+	fprintf(out, "roles:%s # engineering stations, HMIs, masters\n",
+		s->roles.labels <= 1 ? " {}" : "");
 	for (size_t i = 1; i < s->roles.labels; i++) {
 		fputs("  ", out);
 		dump_text(out, s->roles.label[i]);
@@ -424,7 +433,7 @@ static void dump_site(FILE *out, const struct site *s)
 		dump_prefixes(out, &s->roles, (uint16_t)i);
 		fputc('\n', out);
 	}
-	fputs("zones: # Purdue level and prefixes\n", out);
+	fprintf(out, "zones:%s # Purdue level and prefixes\n", s->zones.labels <= 1 ? " {}" : "");
 	for (size_t i = 1; i < s->zones.labels; i++) {
 		unsigned level = s->level == NULL ? 0 : s->level[i];
 		fputs("  ", out);
@@ -475,7 +484,7 @@ static void dump_reply_ms(FILE *out, const struct config *c)
 
 static void dump_lists(FILE *out, const struct config *c)
 {
-	fputs("lists: # values of %name% in rules\n", out);
+	fprintf(out, "lists:%s # values of %%name%% in rules\n", c->list_count == 0 ? " {}" : "");
 	for (size_t i = 0; i < c->list_count; i++) {
 		fputs("  ", out);
 		dump_text(out, c->lists[i].name);

@@ -33,7 +33,7 @@ struct alert {
 	/* For alerts that stay open over several events; 0: left out. */
 	uint64_t total, open; /* occurrences since it opened, n of its first event */
 	int64_t first_ns, last_ns;
-	int64_t told_ns; /* verdict events: when it was known */
+	int64_t told_ns;             /* verdict events: when it was known */
 	const struct change *change; /* or NULL */
 };
 

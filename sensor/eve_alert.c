@@ -202,7 +202,7 @@ static void write_rule(struct buf *b, const struct rule *r)
 void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a)
 {
 	const struct event *e = a->event;
-	const struct eve_head head = { "alert", e->at.ts_ns, e->at.frame, e->flow, e->from };
+	const struct eve_head head = { "alert", e->at.ts_ns, e->at.frame, e->flow, e->from, e };
 	eve_head(out, eve, &head);
 	write_alert(out, a->rule, e);
 	eve_message(out, e);
@@ -224,17 +224,21 @@ void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a)
 	buf_lit(out, "}}");
 }
 
-/* When the verdict was known: with the reply, else no time but the request's is sure. */
-static struct stamp verdict_stamp(const struct event *e)
+/* When the verdict was known: with the reply, else when the time for one was over. */
+static struct stamp verdict_stamp(const struct alert *of)
 {
-	return e->verdict.reply.frame != 0 ? e->verdict.reply : e->at;
+	const struct event *e = of->event;
+	struct stamp at = e->verdict.reply.frame != 0 ? e->verdict.reply : e->at;
+	if (of->told_ns != 0)
+		at.ts_ns = of->told_ns;
+	return at;
 }
 
 void eve_verdict(struct buf *out, const struct eve *eve, uint64_t n, const struct alert *of)
 {
 	const struct event *e = of->event;
-	struct stamp at = verdict_stamp(e);
-	const struct eve_head head = { "verdict", at.ts_ns, at.frame, e->flow, e->from };
+	struct stamp at = verdict_stamp(of);
+	const struct eve_head head = { "verdict", at.ts_ns, at.frame, e->flow, e->from, e };
 	eve_head(out, eve, &head);
 	eve_bongsu(out, eve, n, at.ts_ns);
 	eve_key(out, "of");

@@ -45,7 +45,8 @@ static void write_vlans(struct buf *b, const struct flow *f)
 	buf_char(b, ']');
 }
 
-static void write_ends_anew(struct buf *b, const struct flow *f, unsigned from)
+static void write_ends_anew(
+	struct buf *b, const struct flow *f, const struct dissector *app, unsigned from)
 {
 	const struct endpoint *src = &f->end[from], *dst = &f->end[!from];
 	write_vlans(b, f);
@@ -58,8 +59,8 @@ static void write_ends_anew(struct buf *b, const struct flow *f, unsigned from)
 	eve_key(b, "proto");
 	eve_l4(b, f->l4);
 	write_ether(b, src, dst);
-	if (f->dissector != NULL)
-		eve_key_word(b, "app_proto", f->dissector->name);
+	if (app != NULL)
+		eve_key_word(b, "app_proto", app->name);
 	if (from == f->client)
 		eve_key_lit(b, "direction", "to_server");
 	else
@@ -67,7 +68,8 @@ static void write_ends_anew(struct buf *b, const struct flow *f, unsigned from)
 }
 
 /* A conversation tells the same of its ends in every event: the text of recent ones is kept. */
-static void write_ends(struct buf *b, const struct flow *f, unsigned from)
+static void write_ends(
+	struct buf *b, const struct flow *f, const struct dissector *app, unsigned from)
 {
 	enum { RECENT = 64, TEXT = 512 };
 	static _Thread_local struct recent {
@@ -84,7 +86,7 @@ static void write_ends(struct buf *b, const struct flow *f, unsigned from)
 	struct ends now;
 	memset(&now, 0, sizeof now); /* padding too: it is compared */
 	memcpy(now.end, f->end, sizeof now.end);
-	now.dissector = f->dissector;
+	now.dissector = app;
 	memcpy(now.vlan, f->vlan, sizeof now.vlan);
 	now.vlans = f->vlans;
 	now.l4 = f->l4;
@@ -94,11 +96,11 @@ static void write_ends(struct buf *b, const struct flow *f, unsigned from)
 		/* Begins as if in the middle of an object, so that its comma is kept as well. */
 		struct buf text = buf_over(r->text, sizeof r->text);
 		buf_char(&text, '"');
-		write_ends_anew(&text, f, from);
+		write_ends_anew(&text, f, app, from);
 		r->len = text.full ? 0 : (uint16_t)text.len;
 		r->ends = now;
 		if (text.full) {
-			write_ends_anew(b, f, from);
+			write_ends_anew(b, f, app, from);
 			return;
 		}
 	}
@@ -123,8 +125,13 @@ void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head)
 	eve_key_word(b, "event_type", head->type);
 	eve_key(b, "host");
 	label(b, eve->sensor == NULL ? "" : eve->sensor);
+	/* The protocol of the message; of a conversation, what carries it. */
+	const struct event *e = head->event;
 	if (head->flow != NULL)
-		write_ends(b, head->flow, head->from);
+		write_ends(b, head->flow, e != NULL ? e->pdu->dissector : head->flow->dissector,
+			head->from);
+	if (e != NULL && e->has_tx)
+		eve_key_uint(b, "tx_id", e->tx_id);
 	if (head->frame != 0)
 		eve_key_uint(b, "pcap_cnt", head->frame);
 	if (eve->pcap_filename != NULL)
@@ -187,7 +194,8 @@ static const char *anomaly_type(enum anomaly_kind kind)
 
 void eve_anomaly(struct buf *out, const struct eve *eve, uint64_t n, const struct anomaly *a)
 {
-	const struct eve_head head = { "anomaly", a->at.ts_ns, a->at.frame, a->flow, a->from };
+	const struct eve_head head = { "anomaly", a->at.ts_ns, a->at.frame, a->flow, a->from,
+		NULL };
 	eve_head(out, eve, &head);
 	eve_key(out, "anomaly");
 	buf_char(out, '{');
@@ -234,7 +242,7 @@ static void write_flow(struct buf *out, const struct flow *f, const char *why)
 void eve_flow(
 	struct buf *out, const struct eve *eve, uint64_t n, const struct flow *f, const char *why)
 {
-	const struct eve_head head = { "flow", f->last_ns, 0, f, f->client };
+	const struct eve_head head = { "flow", f->last_ns, 0, f, f->client, NULL };
 	eve_head(out, eve, &head);
 	eve_key(out, "flow");
 	write_flow(out, f, why);
@@ -247,7 +255,7 @@ void eve_flow(
 void eve_transaction(struct buf *out, const struct eve *eve, uint64_t n, const struct event *e)
 {
 	const struct eve_head head = { e->pdu->dissector->name, e->at.ts_ns, e->at.frame, e->flow,
-		e->from };
+		e->from, e };
 	eve_head(out, eve, &head);
 	eve_message(out, e);
 	eve_bongsu(out, eve, n, e->at.ts_ns);
@@ -258,7 +266,7 @@ void eve_transaction(struct buf *out, const struct eve *eve, uint64_t n, const s
 void eve_canary(
 	struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, uint64_t latency_us)
 {
-	const struct eve_head head = { "canary", at.ts_ns, at.frame, NULL, 0 };
+	const struct eve_head head = { "canary", at.ts_ns, at.frame, NULL, 0, NULL };
 	eve_head(out, eve, &head);
 	eve_key(out, "canary");
 	buf_char(out, '{');
@@ -320,7 +328,7 @@ static void write_group(struct buf *out, unsigned first, const struct counters *
 void eve_stats(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
 	const struct counters *c)
 {
-	const struct eve_head head = { "stats", at.ts_ns, at.frame, NULL, 0 };
+	const struct eve_head head = { "stats", at.ts_ns, at.frame, NULL, 0, NULL };
 	int64_t up = eve->started_ns == 0 ? 0 : (at.ts_ns - eve->started_ns) / 1000000000;
 	eve_head(out, eve, &head);
 	eve_key(out, "stats");

@@ -111,6 +111,7 @@ struct eve_head {
 	uint64_t frame;          /* 0: none */
 	const struct flow *flow; /* or NULL */
 	unsigned from;
+	const struct event *event; /* of the message it tells of, or NULL */
 };
 
 /* {"timestamp":… up to community_id and app_proto: the same for all events. */

@@ -19,24 +19,24 @@ struct endpoint {
 
 enum { FLOW_VLANS = 3 };
 
-struct stream;	 /* stream.c: TCP state of both directions */
+struct stream;   /* stream.c: TCP state of both directions */
 struct tx_table; /* transaction.c: open requests */
 
 struct flow {
 	struct endpoint end[2];
-	uint8_t client;	     /* index in end[] of who asks; a guess until client_sure */
-	bool client_sure;    /* handshake or payload told */
-	uint8_t l4;	     /* enum l4 */
-	uint8_t vlans;	     /* of the first packet, outermost first */
+	uint8_t client;   /* index in end[] of who asks; a guess until client_sure */
+	bool client_sure; /* handshake or payload told */
+	uint8_t l4;       /* enum l4 */
+	uint8_t vlans;    /* of the first packet, outermost first */
 	uint16_t vlan[FLOW_VLANS];
-	uint64_t id;	     /* EVE flow_id, ≤ 51 bits, unseeded: the same in every replay */
+	uint64_t id; /* EVE flow_id, ≤ 51 bits, unseeded: the same in every replay */
 	int64_t first_ns, last_ns;
 	uint64_t packets[2], bytes[2]; /* sent by end[i] */
 	uint64_t blind_bytes[2];       /* known to be sent by end[i] and never seen */
 	uint32_t alerts;
 
 	const struct dissector *dissector; /* NULL: not decided, or nothing of ours */
-	void *state;			   /* of the dissector */
+	void *state;                       /* of the dissector */
 	struct stream *stream;
 	struct tx_table *tx; /* NULL until the first request */
 

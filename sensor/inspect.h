@@ -6,7 +6,7 @@
 
 /* Where in the capture something happened. */
 struct stamp {
-	int64_t ts_ns;	/* packet time since 1970 */
+	int64_t ts_ns;  /* packet time since 1970 */
 	uint64_t frame; /* 1-based number of the packet that completed it */
 };
 
@@ -22,9 +22,9 @@ struct anomaly {
 	enum anomaly_kind kind;
 	struct stamp at;
 	const struct flow *flow; /* or NULL */
-	unsigned from;		 /* which end sent it, where flow is set */
-	uint64_t count;		 /* bytes for blind_interval, else occurrences that this tells of */
-	const char *detail;	 /* static, or NULL */
+	unsigned from;           /* which end sent it, where flow is set */
+	uint64_t count;          /* bytes for blind_interval, else occurrences that this tells of */
+	const char *detail;      /* static, or NULL */
 };
 
 /* Called in packet order on packet time. @pdu and what it borrows die with the call; the callee
@@ -35,7 +35,8 @@ struct inspector {
 	void (*anomaly)(void *ctx, const struct anomaly *a);
 	/* Once, when the flow starts: fill in site facts. */
 	void (*flow_start)(void *ctx, struct flow *f);
-	/* The flow is about to be forgotten: @why is static ("closed", "timeout", "evicted", "end"). */
+	/* The flow is about to be forgotten: @why is static ("closed", "timeout", "evicted",
+	 * "end"). */
 	void (*flow_end)(void *ctx, struct flow *f, const char *why);
 };
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 enum {
-	NEEDS_MAX = 24,    /* fields of one rule that are looked at */
-	KEYS_MAX = 256,    /* values of one field of one rule */
-	LEAF_MAX = 4,      /* so few are asked one by one */
+	NEEDS_MAX = 24, /* fields of one rule that are looked at */
+	KEYS_MAX = 256, /* values of one field of one rule */
+	LEAF_MAX = 4,   /* so few are asked one by one */
 	DEPTH_MAX = 10,
 	DENSE_MAX = 256,
 	ENTRIES_MAX = 4000000 /* of all leaves */
@@ -382,7 +382,7 @@ static struct split *grow(struct builder *b, struct entry **set, size_t n, unsig
 	int id = -1;
 	if (n > LEAF_MAX && depth < DEPTH_MAX && b->entries < ENTRIES_MAX)
 		id = best_field(b, set, n, false);
-	if (id < 0 && depth < DEPTH_MAX && b->entries < ENTRIES_MAX)
+	if (id < 0 && n > 1 && depth < DEPTH_MAX && b->entries < ENTRIES_MAX)
 		id = best_field(b, set, n, true);
 	return id < 0 ? leaf(b, set, n) : split_on(b, set, n, (unsigned)id, depth);
 }

@@ -1,4 +1,5 @@
-/* bare.c - what reading a capture costs when nothing is done with it: the yardstick of the bench. */
+/* bare.c - what reading a capture costs when nothing is done with it: the yardstick of the bench.
+ */
 #include <pcap/pcap.h>
 #include <stdio.h>
 

@@ -117,6 +117,23 @@ static void a_dump_reads_back_as_the_same(void **state)
 	config_free(&again);
 }
 
+static void the_defaults_read_back_too(void **state)
+{
+	(void)state;
+	struct config c, again;
+	struct text_list faults = { 0 };
+	config_init(&c);
+	char *first = dumped(&c);
+	assert_true(parse(&again, first, &faults));
+	char *second = dumped(&again);
+	assert_string_equal(first, second);
+	assert_non_null(strstr(first, "epoch: null"));
+	free(first);
+	free(second);
+	config_free(&c);
+	config_free(&again);
+}
+
 static void set_ip(struct endpoint *e, const char *text)
 {
 	uint8_t bits;
@@ -155,6 +172,7 @@ int main(void)
 		cmocka_unit_test(every_fault_is_listed),
 		cmocka_unit_test(settings_are_overridden_one_by_one),
 		cmocka_unit_test(a_dump_reads_back_as_the_same),
+		cmocka_unit_test(the_defaults_read_back_too),
 		cmocka_unit_test(the_longest_prefix_names_a_device),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

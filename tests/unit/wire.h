@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A heap block of exactly len bytes, so that ASan sees a read one byte too far. Caller frees bytes. */
+/* A heap block of exactly len bytes, so that ASan sees a read one byte too far. Caller frees bytes.
+ */
 struct wire {
 	uint8_t *bytes;
 	size_t len;
