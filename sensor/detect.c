@@ -116,6 +116,7 @@ static bool decide(struct transport *t, struct flow_slot *s, unsigned from,
 	}
 	f->dissector = d;
 	s->mode = FLOW_OURS;
+	s->strange = s->hinted && claims(d, f) == 0;
 	s->misses = 0;
 	if (!f->client_sure && v->hint.knows_dir) {
 		f->client = v->hint.dir == DIR_TO_SERVER ? (uint8_t)from : (uint8_t)!from;
@@ -342,22 +343,30 @@ bool detect_again(struct transport *t, struct flow_slot *s, unsigned from, const
 	return false;
 }
 
-void detect_astray(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+/* Another protocol from here on, if these bytes are beyond doubt its own. */
+static bool change(struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in)
 {
-	struct flow *f = &st->slot->flow;
+	struct flow *f = &s->flow;
 	const struct dissector *old = f->dissector;
 	void *state = f->state;
 	struct verdict_of v = ask_all(t, f, in->bytes, in->len);
 	if (v.probe != PROBE_SURE || v.dissector == old)
-		return;
+		return false;
 	f->state = NULL;
-	if (!decide(t, st->slot, from, &v, in->at)) {
+	if (!decide(t, s, from, &v, in->at)) {
 		f->state = state;
-		return;
+		return false;
 	}
 	if (state != NULL && old->release != NULL)
 		old->release(state, &t->pool);
 	pool_give(&t->pool, state, old->state_size);
+	return true;
+}
+
+void detect_astray(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+{
+	if (!change(t, st->slot, from, in))
+		return;
 	for (unsigned i = 0; i < 2; i++) {
 		joiner_free(&st->half[i].part, &t->pool);
 		overlap_forget(t, &st->half[i]);
@@ -365,4 +374,9 @@ void detect_astray(struct transport *t, struct stream *st, unsigned from, const 
 		st->half[i].astray = 0;
 		st->half[i].lost = true;
 	}
+}
+
+void detect_strange(struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in)
+{
+	(void)change(t, s, from, in);
 }

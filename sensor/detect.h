@@ -18,6 +18,10 @@ bool detect_again(struct transport *t, struct flow_slot *s, unsigned from, const
 void detect_lost(struct transport *t, struct stream *st);
 /* A decided flow makes no sense for long: @in may show what it really speaks. */
 void detect_astray(struct transport *t, struct stream *st, unsigned from, const struct piece *in);
+/* A datagram of a flow that was decided for a protocol other than its port's: is it the port's
+ * after all? The first datagram may have been forged. */
+void detect_strange(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in);
 /* Frees what is held back. */
 void detect_forget(struct transport *t, struct stream *st);
 

@@ -44,6 +44,7 @@ struct flow_slot {
 	uint8_t told;            /* enum flow_told */
 	uint8_t late;            /* payloads after the end */
 	bool hinted;             /* some protocol claims one of the ports */
+	bool strange;            /* and the one decided for is another */
 	uint8_t candidate, weak; /* 1 + index of who fitted weakly, and how often in a row */
 	bool syn[2], fin[2], closed;
 	bool wished; /* a SYN came inside the connection: nothing changes unless it is answered */

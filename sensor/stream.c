@@ -83,7 +83,8 @@ static void deliver(
 	struct flow_slot *s = st->slot;
 	struct half *h = &st->half[from];
 	if (s->mode == FLOW_OURS) {
-		if (h->astray > ASTRAY_MAX)
+		/* A first message of another protocol than the port's may have been forged. */
+		if (h->astray > ASTRAY_MAX || (s->strange && h->part.len == 0))
 			detect_astray(t, st, from, in);
 		overlap_more(t, st, from, in);
 		stream_read(t, st, from, in);

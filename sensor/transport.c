@@ -343,6 +343,8 @@ static void udp_packet(struct transport *t, const struct packet *p, uint64_t has
 		return;
 	if (s->mode == FLOW_OTHER && !detect_again(t, s, from, &in))
 		return;
+	if (s->mode == FLOW_OURS && s->strange)
+		detect_strange(t, s, from, &in);
 	if (s->mode != FLOW_UNDECIDED || !detect_datagram(t, s, from, &in))
 		datagram_read(t, s, from, &in, cut > 0);
 	if (cut > 0)
