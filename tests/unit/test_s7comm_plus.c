@@ -303,7 +303,8 @@ static void init_ssl_then_tls(void **state)
 	assert_string_equal(p->name, "init_ssl");
 	assert_null(p->malformed);
 	fed_bytes(f, DIR_TO_SERVER, tpkt("16 03 03 0004 01000000", true));
-	assert_true(f->pdu[0].final);
+	assert_string_equal(f->pdu[0].name, "tls");
+	assert_false(f->pdu[0].final);
 	assert_null(f->pdu[0].malformed);
 }
 
