@@ -9,22 +9,10 @@ enum {
 	TSAP_MAX = 32,    /* bytes kept of a TSAP */
 };
 
-enum {
-	TYPE,
-	SRC_REF,
-	DST_REF,
-	CLASS,
-	TPDU_SIZE,
-	CALLING,
-	CALLED,
-	CALLED_TEXT,
-	CONNECTION,
-	RACK,
-	SLOT,
-	REASON,
-	ENCRYPTED,
-	N_FIELDS
-};
+// clang-format off
+enum { TYPE, SRC_REF, DST_REF, CLASS, TPDU_SIZE, CALLING, CALLED, CALLED_TEXT, CONNECTION, RACK, SLOT,
+	REASON, ENCRYPTED, N_FIELDS };
+// clang-format on
 
 /* TPDU codes, the credit nibble cleared. [COTP] 13.3 */
 enum {
