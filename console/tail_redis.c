@@ -15,7 +15,7 @@ enum {
 	OLD_MAX = 100000, /* old entries looked at in a stream */
 	OLD_BYTES = 256 * 1024 * 1024,
 	BLOCK_MS = 5000,
-	DISCOVER_MS = 30000,
+	DISCOVER_MS = 2000,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 30000,
 	REDIRECTS_MAX = 8,

@@ -241,11 +241,23 @@ static bool trailing_filter(struct options *o, int argc, char **argv)
 	return true;
 }
 
+/* Words that are commands of their own, not a filter; their issue brings them. */
+static bool is_later(const char *word)
+{
+	static const char *const later[] = { "learn", "assets", "ledger" };
+	for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+		if (strcmp(word, later[i]) == 0)
+			return true;
+	return false;
+}
+
 bool options_parse(struct options *o, int argc, char **argv, int *status)
 {
 	int option;
 	*o = (struct options){ .threads = 1 };
 	*status = STATUS_USAGE;
+	if (argc > 1 && is_later(argv[1]))
+		return refuse("this version does not have the command ", argv[1]);
 	while ((option = getopt_long(argc, argv, "+r:i:c:S:s:o:TF:k:vVh", long_options, NULL)) !=
 		-1)
 		if (!one(o, option, optarg, status))

@@ -41,6 +41,15 @@ static bool set_resolution(struct interface *in, uint8_t resolution)
 	return true;
 }
 
+/* Times beyond these (the years 1823 and 2116) are no capture's; kept, what is reckoned with them
+ * could overflow. */
+#define TIME_MAX ((INT64_C(1) << 62) - 1)
+
+static int64_t clamped(int64_t ns)
+{
+	return ns > TIME_MAX ? TIME_MAX : ns < -TIME_MAX ? -TIME_MAX : ns;
+}
+
 static int64_t to_ns(const struct interface *in, uint64_t units)
 {
 	unsigned __int128 ns;
@@ -51,8 +60,8 @@ static int64_t to_ns(const struct interface *in, uint64_t units)
 	int64_t out, offset;
 	if (ns > INT64_MAX || __builtin_mul_overflow(in->offset_s, 1000000000, &offset) ||
 		__builtin_add_overflow((int64_t)ns, offset, &out))
-		return INT64_MAX;
-	return out;
+		return TIME_MAX;
+	return clamped(out);
 }
 
 static bool read_options(struct savefile *s, const uint8_t *at, size_t left, struct interface *in)
