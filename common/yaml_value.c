@@ -61,8 +61,13 @@ bool yaml_int(const struct yaml *node, int64_t *out)
 bool yaml_real(const struct yaml *node, double *out)
 {
 	int64_t whole;
+	uint64_t large; /* beyond INT64_MAX */
 	if (yaml_int(node, &whole)) {
 		*out = (double)whole;
+		return true;
+	}
+	if (yaml_uint(node, &large)) {
+		*out = (double)large;
 		return true;
 	}
 	if (!plain(node) || !only(node->text, "+-.0123456789eE") ||

@@ -195,6 +195,12 @@ static void scalars_follow_the_core_rules(void **state)
 			assert_int_equal(b, cases[i].n);
 		yaml_file_free(f);
 	}
+	uint64_t largest;
+	double real;
+	struct yaml_file *hex = parse("v: 0xFFFFFFFFFFFFFFFF");
+	assert_true(yaml_uint(value(hex), &largest) && largest == UINT64_MAX);
+	assert_true(yaml_real(value(hex), &real) && real == 0x1p64);
+	yaml_file_free(hex);
 	int64_t lowest;
 	struct yaml_file *f = parse("v: -9223372036854775808");
 	assert_true(yaml_int(value(f), &lowest));
