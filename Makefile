@@ -16,19 +16,23 @@ LINK     = $(call SAY,LD) $(CC) $(ALL) -pie -Wl,-z,relro,-z,now,--as-needed $(LD
 
 # A program gets of these, and of our own archives, what it uses.
 LIBS     = $(shell pkg-config --libs libpcap yaml-0.1 hiredis jansson libpcre2-8 gnutls libcap-ng libseccomp) -lm -pthread
+CHAIN    = $(shell pkg-config --libs libmicrohttpd libcurl sqlite3 libsodium libzstd zlib) $(LIBS)
 objs     = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
 LIBRARY  = $B/sensor.a $B/dissectors.a $B/common.a
 UNITS    = $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
-HELPERS  = $(patsubst tests/%.c,$B/%,$(wildcard tests/bench/*.c tests/redis/*.c tests/live/*.c tests/eve/*.c))
+HELPERS  = $(patsubst tests/%.c,$B/%,$(wildcard tests/bench/*.c tests/redis/*.c tests/live/*.c tests/eve/*.c tests/chain/*.c tests/sim/*.c))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-PROGRAMS = $B/bongsu-sensor $B/bongsu-tail
+PROGRAMS = $B/bongsu-sensor $B/bongsu-tail $B/bongsu-aggregator
 
 all: $(PROGRAMS)
 $B/bongsu-sensor: $B/sensor/main.o $(LIBRARY)
 	$(LINK) $^ $(LIBS)
+$B/bongsu-aggregator: $B/aggregator/main.o $B/aggregator.a $B/common.a
+	$(LINK) $^ $(CHAIN)
 $B/bongsu-tail: $(call objs,console) $B/common.a
 	$(LINK) $^ $(LIBS)
 $B/sensor.a: $(filter-out $B/sensor/main.o,$(call objs,sensor))
+$B/aggregator.a: $(filter-out $B/aggregator/main.o,$(call objs,aggregator))
 $B/dissectors.a: $(call objs,dissectors)
 $B/common.a: $(call objs,common)
 $B/console.a: $(call objs,console)
@@ -37,15 +41,15 @@ $B/console.a: $(call objs,console)
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC) $(CC) $(ALL) $(DEFINES) -MMD -MP -c -o $@ $<
-$(UNITS): $B/unit/%: $B/tests/unit/%.o $B/console.a $(LIBRARY)
+$(UNITS): $B/unit/%: $B/tests/unit/%.o $B/console.a $B/aggregator.a $(LIBRARY)
 	@mkdir -p $(@D)
-	$(LINK) $^ $(LIBS) -lcmocka
-$(HELPERS): $B/%: $B/tests/%.o $(LIBRARY)
+	$(LINK) $^ $(CHAIN) -lcmocka
+$(HELPERS): $B/%: $B/tests/%.o $B/aggregator.a $(LIBRARY)
 	@mkdir -p $(@D)
-	$(LINK) $^ $(LIBS)
-$(FUZZERS): $B/fuzz/%: $B/tests/fuzz/%.o $(LIBRARY)
+	$(LINK) $^ $(CHAIN)
+$(FUZZERS): $B/fuzz/%: $B/tests/fuzz/%.o $B/aggregator.a $(LIBRARY)
 	@mkdir -p $(@D)
-	$(LINK) -fsanitize=fuzzer $^ $(LIBS)
+	$(LINK) -fsanitize=fuzzer $^ $(CHAIN)
 units: $(UNITS)
 helpers: $(HELPERS)
 fuzzers: $(FUZZERS)

@@ -3,11 +3,11 @@
 #ifndef CONSOLE_LINE_H
 #define CONSOLE_LINE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/json.h"
 
 enum { LINE_TEXT = 8192, LINE_LONGEST = 1024 * 1024 };
 

@@ -1,0 +1,55 @@
+/* digest.h - the enterprise's side: alerts are folded into windows, flashes and beats. */
+#ifndef AGGREGATOR_DIGEST_H
+#define AGGREGATOR_DIGEST_H
+
+#include "aggregator/node.h"
+
+extern const char digest_tables[]; /* for store_schema() */
+
+/* One entry of a sensor's stream. */
+struct intake_event {
+	const char *sensor; /* its name */
+	uint64_t epoch, n;
+	const char *type; /* "alert" … */
+	const char *json; /* the EVE line */
+	size_t len;
+};
+/* Folds it into the open window and, where it hurries, writes its flash row; moves the position. In
+ * the caller's transaction. False: it was at or below the position and did nothing. A hole before
+ * it in (epoch, n) becomes lost{trimmed} in this window and an alarm; an event that cannot be read
+ * counts as lost{unreadable}. */
+bool digest_fold(struct node *n, const struct intake_event *e, struct now now);
+/* Up to which (epoch, n) a sensor's stream is folded; false: nothing yet. */
+bool digest_position(struct node *n, const char *sensor, uint64_t *epoch, uint64_t *at);
+/* A sensor's heartbeat hash, as JSON of its pairs: for beats and hl. NULL: it has expired. */
+void digest_sensor_health(struct node *n, const char *sensor, const json_t *pairs, struct now now);
+
+/* Closes the open window if its time is over by the monotonic clock (@force: at once) and puts one
+ * waiting entry into each link's list (link_wait()), with the level of that link at this moment.
+ * Empty windows are digests too. */
+void digest_close(struct node *n, struct now now, bool force);
+int64_t digest_due(const struct node *n, struct now now); /* mono ms of the next close or beat */
+
+/* Waiting entries are blobs of plain counters. */
+/* Two neighbours into one that covers both exactly; the caller's to free(). */
+void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, size_t *len);
+/* The members of a digest frame at @level: tier … hl, to be signed by link. A new reference.
+ * More than FRAME_MAX is cut into `other`. */
+json_t *digest_body(struct node *n, const void *blob, size_t len, unsigned level, struct now now);
+/* Moves coverage [from, to] of a sensor that the parent holds already out of a blob: whole windows
+ * only; see link.h. */
+struct digest_facts {
+	int64_t start, end; /* s */
+	uint32_t coarse_s;
+	json_t *in, *cov; /* new references */
+};
+bool digest_facts(const void *blob, size_t len, struct digest_facts *out);
+/* The same window with the events of @cov_held (array of [sensor#, epoch, last n]) taken out as
+ * lost{overlap}. */
+void *digest_cut(const void *blob, size_t len, const json_t *cov_held, size_t *out_len);
+
+json_t *digest_beat(struct node *n, unsigned level, struct now now); /* members of a beat */
+/* First 48 bits of HMAC(site key, name). */
+uint64_t digest_sensor_number(const struct node *n, const char *sensor);
+
+#endif

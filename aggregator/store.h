@@ -1,0 +1,79 @@
+/* store.h - what a node remembers: one SQLite database, written in transactions by one thread at a
+ * time. The only file that knows SQLite. */
+#ifndef AGGREGATOR_STORE_H
+#define AGGREGATOR_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct store;
+struct query;
+
+struct store_options {
+	const char *path; /* NULL: in memory, for the simulator and units */
+	bool small;       /* many stores in one process: small pages and caches */
+};
+
+enum store_open { STORE_GOOD, STORE_NEW, STORE_REBUILT, STORE_FAILED };
+/* Opens in WAL with synchronous=FULL and checks integrity. A damaged file is moved beside itself
+ * (PATH.damaged-SECONDS) with its WAL and an empty one takes its place: STORE_REBUILT with the
+ * reason in @err. STORE_FAILED: nothing could be opened. */
+enum store_open store_open(struct store **s, const struct store_options *o, struct err *err);
+void store_close(struct store *s); /* finishes nothing: what is not committed is lost */
+
+/* CREATE TABLE IF NOT EXISTS …, several statements. Each module brings its own. */
+bool store_schema(struct store *s, const char *sql, struct err *err);
+
+/* Transactions nest; the outermost commits with an fsync. After a failed statement (full disk, I/O
+ * error) everything up to the outermost store_commit() is undone and that returns false. */
+void store_begin(struct store *s);
+bool store_commit(struct store *s);
+void store_rollback(struct store *s); /* the outermost commit will fail */
+/* Something failed since the outermost store_begin(). */
+bool store_failed(const struct store *s);
+/* Why the last statement failed: "database or disk is full". */
+const char *store_why(const struct store *s);
+bool store_is_full(const struct store *s); /* the last failure was a full disk */
+
+/* Statements are kept by the address of @sql, so that text must be a literal. A query in use may
+ * not be asked for again before query_done(). */
+struct query *store_query(struct store *s, const char *sql);
+/* Binds the next parameter. Text and blobs are borrowed until query_done(). */
+void bind_int(struct query *q, int64_t v);
+void bind_text(struct query *q, const char *text); /* NULL: NULL */
+void bind_blob(struct query *q, const void *bytes, size_t n);
+void bind_null(struct query *q);
+/* The next row; false at the end or on failure. */
+bool query_row(struct query *q);
+/* Columns of the row, from 0, valid until the next query_row() or query_done(). NULL reads as 0,
+ * "" and no bytes. */
+int64_t row_int(struct query *q, int column);
+const char *row_text(struct query *q, int column);
+const void *row_blob(struct query *q, int column, size_t *n);
+bool row_null(struct query *q, int column);
+/* False if a step failed. */
+bool query_done(struct query *q);
+/* Runs to the end: for statements without rows. */
+bool query_run(struct query *q);
+/* Rows that the last statement changed. */
+int64_t store_changes(const struct store *s);
+int64_t store_last_id(const struct store *s);
+
+/* Small facts by name. */
+int64_t store_number(struct store *s, const char *name, int64_t otherwise);
+void store_set_number(struct store *s, const char *name, int64_t v);
+/* Into @out, with NUL; false if there is none or it is too long. */
+bool store_text(struct store *s, const char *name, char *out, size_t cap);
+void store_set_text(struct store *s, const char *name, const char *v);
+
+/* Bytes on disk, WAL included. */
+int64_t store_bytes(const struct store *s);
+/* A consistent copy into another file, while in use (backups, tests). */
+bool store_copy(struct store *s, const char *path, struct err *err);
+/* Moves the WAL into the file; gives free pages back. */
+void store_tidy(struct store *s);
+
+#endif
