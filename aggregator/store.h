@@ -76,4 +76,12 @@ bool store_copy(struct store *s, const char *path, struct err *err);
 /* Moves the WAL into the file; gives free pages back. */
 void store_tidy(struct store *s);
 
+/* --- for the simulator and tests --- */
+/* The whole database as bytes, the caller's to free(); and an in-memory store set back to them
+ * (before its first query). */
+void *store_freeze(struct store *s, size_t *n);
+bool store_thaw(struct store *s, const void *image, size_t n, struct err *err);
+/* After so many rows and runs every next one fails once as on a full disk; < 0: never. */
+void store_fail_after(struct store *s, int64_t statements);
+
 #endif

@@ -1,0 +1,482 @@
+/* store.c - SQLite in WAL mode: statements kept, transactions nested, failures remembered until the
+ * outermost commit. */
+#include "aggregator/store.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "aggregator/fault.h"
+
+enum { STATEMENTS = 512, BUSY_MS = 10000, WAL_PAGES = 4000 };
+
+struct query {
+	struct store *store;
+	const char *sql; /* the literal's address is the key */
+	sqlite3_stmt *stmt;
+	int bound;
+	bool busy, failed;
+};
+
+struct store {
+	sqlite3 *db;
+	char *path; /* NULL: in memory */
+	unsigned depth;
+	bool failed, full;
+	char why[256];
+	int64_t fail_after;             /* statements; < 0: never */
+	struct query query[STATEMENTS]; /* open addressing by address */
+	unsigned queries;
+};
+
+static void failure(struct store *s, int code, const char *why)
+{
+	s->full = code == SQLITE_FULL || (code == SQLITE_IOERR && errno == ENOSPC);
+	if (!s->failed)
+		snprintf(s->why, sizeof s->why, "%s", why);
+	s->failed = true;
+}
+
+/* --- opening ----------------------------------------------------------------------------- */
+
+static bool pragma(struct store *s, const char *sql)
+{
+	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* The first line of a check: "ok", or what is wrong. */
+static bool sound(struct store *s, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool good = false;
+	const char *says = NULL;
+	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW) {
+		says = (const char *)sqlite3_column_text(stmt, 0);
+		good = says != NULL && strcmp(says, "ok") == 0;
+	}
+	if (!good)
+		err_set(err, "%s: %s", s->path == NULL ? "store" : s->path,
+			says != NULL ? says : sqlite3_errmsg(s->db));
+	sqlite3_finalize(stmt);
+	return good;
+}
+
+static bool settle(struct store *s, const struct store_options *o, struct err *err)
+{
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	sqlite3_extended_result_codes(s->db, 0);
+	sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
+	if (o->small)
+		pragma(s, "PRAGMA page_size=1024");
+	bool good = pragma(s, o->path == NULL ? "PRAGMA journal_mode=MEMORY"
+					      : "PRAGMA journal_mode=WAL") &&
+		    pragma(s, "PRAGMA synchronous=FULL") &&
+		    pragma(s, "PRAGMA trusted_schema=OFF") &&
+		    pragma(s, o->small ? "PRAGMA cache_size=16" : "PRAGMA cache_size=-16000") &&
+		    pragma(s, "PRAGMA temp_store=MEMORY");
+	if (o->path != NULL)
+		sqlite3_wal_autocheckpoint(s->db, WAL_PAGES);
+	if (!good)
+		return err_set(
+			err, "%s: %s", o->path == NULL ? "store" : o->path, sqlite3_errmsg(s->db));
+	return o->small || sound(s, err);
+}
+
+static bool connect_to(struct store *s, const struct store_options *o, struct err *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	if (sqlite3_open_v2(o->path == NULL ? ":memory:" : o->path, &s->db, flags, NULL) ==
+			SQLITE_OK &&
+		settle(s, o, err))
+		return true;
+	if (s->db != NULL)
+		err_set(err, "%s: %s", o->path == NULL ? "store" : o->path, sqlite3_errmsg(s->db));
+	return false;
+}
+
+static bool damaged(int code)
+{
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+/* Puts a damaged database aside with everything that belongs to it. */
+static bool set_aside(const char *path, struct err *err)
+{
+	static const char *const parts[] = { "", "-wal", "-shm" };
+	long long now = (long long)time(NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		char from[4200], to[4300];
+		snprintf(from, sizeof from, "%s%s", path, parts[i]);
+		snprintf(to, sizeof to, "%s.damaged-%lld%s", path, now, parts[i]);
+		if (rename(from, to) != 0 && errno != ENOENT)
+			return err_set(err, "%s: %s", from, strerror(errno));
+	}
+	return true;
+}
+
+enum store_open store_open(struct store **out, const struct store_options *o, struct err *err)
+{
+	struct store *s = calloc(1, sizeof *s);
+	struct stat st;
+	*out = NULL;
+	if (s == NULL || (o->path != NULL && (s->path = strdup(o->path)) == NULL)) {
+		free(s);
+		err_set(err, "store: out of memory");
+		return STORE_FAILED;
+	}
+	s->fail_after = -1;
+	bool fresh = o->path == NULL || stat(o->path, &st) != 0 || st.st_size == 0;
+	enum store_open how = fresh ? STORE_NEW : STORE_GOOD;
+	mode_t mask = umask(077);
+	if (!connect_to(s, o, err)) {
+		int code = s->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(s->db);
+		bool bad = damaged(code) || (code == SQLITE_ROW || code == SQLITE_OK);
+		sqlite3_close(s->db);
+		s->db = NULL;
+		struct err again = { 0 };
+		how = STORE_REBUILT;
+		if (o->path == NULL || fresh || !bad || !set_aside(o->path, err) ||
+			!connect_to(s, o, &again)) {
+			err_set(err, "%s", again.text);
+			how = STORE_FAILED;
+		}
+	}
+	umask(mask);
+	if (how == STORE_FAILED) {
+		store_close(s);
+		return how;
+	}
+	if (!store_schema(s,
+		    "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+		    err)) {
+		store_close(s);
+		return STORE_FAILED;
+	}
+	*out = s;
+	return how;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	for (unsigned i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(s->query[i].stmt);
+	sqlite3_close(s->db);
+	free(s->path);
+	free(s);
+}
+
+bool store_schema(struct store *s, const char *sql, struct err *err)
+{
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	return err_set(err, "%s: %s", s->path == NULL ? "store" : s->path, sqlite3_errmsg(s->db));
+}
+
+/* --- transactions ------------------------------------------------------------------------ */
+
+static void execute(struct store *s, const char *sql)
+{
+	int code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+	if (code != SQLITE_OK)
+		failure(s, code, sqlite3_errmsg(s->db));
+}
+
+void store_begin(struct store *s)
+{
+	if (s->depth++ > 0)
+		return;
+	s->failed = s->full = false;
+	execute(s, "BEGIN IMMEDIATE");
+}
+
+bool store_commit(struct store *s)
+{
+	if (s->depth == 0 || --s->depth > 0)
+		return !s->failed;
+	if (!s->failed) {
+		FAULT("store.before_commit");
+		execute(s, "COMMIT");
+		FAULT("store.after_commit");
+	}
+	if (s->failed && sqlite3_get_autocommit(s->db) == 0)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return !s->failed;
+}
+
+void store_rollback(struct store *s)
+{
+	if (!s->failed)
+		snprintf(s->why, sizeof s->why, "undone");
+	s->failed = true;
+}
+
+bool store_failed(const struct store *s)
+{
+	return s->failed;
+}
+
+const char *store_why(const struct store *s)
+{
+	return s->why;
+}
+
+bool store_is_full(const struct store *s)
+{
+	return s->full;
+}
+
+void store_fail_after(struct store *s, int64_t statements)
+{
+	s->fail_after = statements;
+}
+
+/* --- statements -------------------------------------------------------------------------- */
+
+static unsigned slot_of(const char *sql)
+{
+	uint64_t h = (uint64_t)(uintptr_t)sql * 0x9e3779b97f4a7c15u;
+	return (unsigned)(h >> 55) % STATEMENTS;
+}
+
+struct query *store_query(struct store *s, const char *sql)
+{
+	unsigned at = slot_of(sql);
+	while (s->query[at].sql != NULL && s->query[at].sql != sql)
+		at = (at + 1) % STATEMENTS;
+	struct query *q = &s->query[at];
+	if (q->sql == NULL) {
+		if (++s->queries >= STATEMENTS) {
+			fprintf(stderr, "<2>store: more than %d statements\n", STATEMENTS);
+			abort();
+		}
+		q->sql = sql;
+		q->store = s;
+	}
+	if (q->busy) {
+		fprintf(stderr, "<2>store: in use already: %s\n", sql);
+		abort();
+	}
+	if (q->stmt == NULL && sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+				       &q->stmt, NULL) != SQLITE_OK) {
+		failure(s, sqlite3_errcode(s->db), sqlite3_errmsg(s->db));
+		fprintf(stderr, "<3>store: %s in: %s\n", sqlite3_errmsg(s->db), sql);
+	}
+	q->busy = true;
+	q->bound = 0;
+	q->failed = q->stmt == NULL;
+	return q;
+}
+
+void bind_int(struct query *q, int64_t v)
+{
+	if (q->stmt != NULL)
+		sqlite3_bind_int64(q->stmt, ++q->bound, v);
+}
+
+void bind_text(struct query *q, const char *text)
+{
+	if (q->stmt != NULL)
+		sqlite3_bind_text(q->stmt, ++q->bound, text, -1, SQLITE_STATIC);
+}
+
+void bind_blob(struct query *q, const void *bytes, size_t n)
+{
+	if (q->stmt != NULL)
+		sqlite3_bind_blob64(
+			q->stmt, ++q->bound, bytes == NULL ? "" : bytes, n, SQLITE_STATIC);
+}
+
+void bind_null(struct query *q)
+{
+	if (q->stmt != NULL)
+		sqlite3_bind_null(q->stmt, ++q->bound);
+}
+
+bool query_row(struct query *q)
+{
+	struct store *s = q->store;
+	if (q->failed)
+		return false;
+	/* Within a failed transaction nothing more is done: its statements would stand alone. */
+	if (s->depth > 0 && s->failed) {
+		q->failed = true;
+		return false;
+	}
+	if (s->fail_after >= 0 && s->fail_after-- == 0) {
+		failure(s, SQLITE_FULL, "database or disk is full");
+		q->failed = true;
+		return false;
+	}
+	int code = sqlite3_step(q->stmt);
+	if (code == SQLITE_ROW)
+		return true;
+	if (code != SQLITE_DONE) {
+		failure(s, code, sqlite3_errmsg(s->db));
+		q->failed = true;
+	}
+	return false;
+}
+
+int64_t row_int(struct query *q, int column)
+{
+	return sqlite3_column_int64(q->stmt, column);
+}
+
+const char *row_text(struct query *q, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(q->stmt, column);
+	return text == NULL ? "" : text;
+}
+
+const void *row_blob(struct query *q, int column, size_t *n)
+{
+	const void *bytes = sqlite3_column_blob(q->stmt, column);
+	*n = (size_t)sqlite3_column_bytes(q->stmt, column);
+	return bytes == NULL ? "" : bytes;
+}
+
+bool row_null(struct query *q, int column)
+{
+	return sqlite3_column_type(q->stmt, column) == SQLITE_NULL;
+}
+
+bool query_done(struct query *q)
+{
+	if (q->stmt != NULL) {
+		sqlite3_reset(q->stmt);
+		sqlite3_clear_bindings(q->stmt);
+	}
+	q->busy = false;
+	return !q->failed;
+}
+
+bool query_run(struct query *q)
+{
+	while (query_row(q))
+		;
+	return query_done(q);
+}
+
+int64_t store_changes(const struct store *s)
+{
+	return sqlite3_changes64(s->db);
+}
+
+int64_t store_last_id(const struct store *s)
+{
+	return sqlite3_last_insert_rowid(s->db);
+}
+
+/* --- small facts ------------------------------------------------------------------------- */
+
+int64_t store_number(struct store *s, const char *name, int64_t otherwise)
+{
+	struct query *q = store_query(s, "SELECT value FROM meta WHERE name = ?1");
+	bind_text(q, name);
+	if (query_row(q))
+		otherwise = row_int(q, 0);
+	query_done(q);
+	return otherwise;
+}
+
+void store_set_number(struct store *s, const char *name, int64_t v)
+{
+	struct query *q = store_query(s, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)");
+	bind_text(q, name);
+	bind_int(q, v);
+	query_run(q);
+}
+
+bool store_text(struct store *s, const char *name, char *out, size_t cap)
+{
+	struct query *q = store_query(s, "SELECT value FROM meta WHERE name = ?1");
+	bool found = false;
+	bind_text(q, name);
+	if (query_row(q)) {
+		const char *text = row_text(q, 0);
+		found = strlen(text) < cap;
+		if (found)
+			memcpy(out, text, strlen(text) + 1);
+	}
+	query_done(q);
+	return found;
+}
+
+void store_set_text(struct store *s, const char *name, const char *v)
+{
+	struct query *q = store_query(s, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)");
+	bind_text(q, name);
+	bind_text(q, v);
+	query_run(q);
+}
+
+/* --- the file ---------------------------------------------------------------------------- */
+
+int64_t store_bytes(const struct store *s)
+{
+	static const char *const parts[] = { "", "-wal" };
+	int64_t bytes = 0;
+	for (unsigned i = 0; i < 2 && s->path != NULL; i++) {
+		char path[4200];
+		struct stat st;
+		snprintf(path, sizeof path, "%s%s", s->path, parts[i]);
+		if (stat(path, &st) == 0)
+			bytes += st.st_size;
+	}
+	return bytes;
+}
+
+bool store_copy(struct store *s, const char *path, struct err *err)
+{
+	sqlite3 *to = NULL;
+	bool good = false;
+	if (sqlite3_open(path, &to) == SQLITE_OK) {
+		sqlite3_backup *b = sqlite3_backup_init(to, "main", s->db, "main");
+		good = b != NULL && sqlite3_backup_step(b, -1) == SQLITE_DONE;
+		good = sqlite3_backup_finish(b) == SQLITE_OK && good;
+	}
+	if (!good)
+		err_set(err, "%s: %s", path, to == NULL ? "out of memory" : sqlite3_errmsg(to));
+	sqlite3_close(to);
+	return good;
+}
+
+void store_tidy(struct store *s)
+{
+	if (s->path != NULL && s->depth == 0) {
+		sqlite3_exec(s->db, "PRAGMA incremental_vacuum(1000)", NULL, NULL, NULL);
+		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	}
+}
+
+void *store_freeze(struct store *s, size_t *n)
+{
+	sqlite3_int64 bytes = 0;
+	void *image = sqlite3_serialize(s->db, "main", &bytes, 0);
+	void *own = image == NULL ? NULL : malloc((size_t)bytes + 1);
+	if (own != NULL)
+		memcpy(own, image, (size_t)bytes);
+	sqlite3_free(image);
+	*n = own == NULL ? 0 : (size_t)bytes;
+	return own;
+}
+
+bool store_thaw(struct store *s, const void *image, size_t n, struct err *err)
+{
+	unsigned char *own = sqlite3_malloc64(n);
+	if (own == NULL)
+		return err_set(err, "store: out of memory");
+	memcpy(own, image, n);
+	if (sqlite3_deserialize(s->db, "main", own, (sqlite3_int64)n, (sqlite3_int64)n,
+		    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
+		return err_set(err, "store: %s", sqlite3_errmsg(s->db));
+	return true;
+}
