@@ -74,6 +74,8 @@ static bool settle(struct store *s, const struct store_options *o, struct err *e
 	sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
 	if (o->small)
 		pragma(s, "PRAGMA page_size=1024");
+	else
+		pragma(s, "PRAGMA auto_vacuum=INCREMENTAL");
 	bool good = pragma(s, o->path == NULL ? "PRAGMA journal_mode=MEMORY"
 					      : "PRAGMA journal_mode=WAL") &&
 		    pragma(s, "PRAGMA synchronous=FULL") &&
@@ -249,7 +251,7 @@ static unsigned slot_of(const char *sql)
 struct query *store_query(struct store *s, const char *sql)
 {
 	unsigned at = slot_of(sql);
-	while (s->query[at].sql != NULL && s->query[at].sql != sql)
+	while (s->query[at].sql != NULL && (s->query[at].sql != sql || s->query[at].busy))
 		at = (at + 1) % STATEMENTS;
 	struct query *q = &s->query[at];
 	if (q->sql == NULL) {
@@ -259,10 +261,6 @@ struct query *store_query(struct store *s, const char *sql)
 		}
 		q->sql = sql;
 		q->store = s;
-	}
-	if (q->busy) {
-		fprintf(stderr, "<2>store: in use already: %s\n", sql);
-		abort();
 	}
 	if (q->stmt == NULL && sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
 				       &q->stmt, NULL) != SQLITE_OK) {

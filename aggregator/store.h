@@ -38,8 +38,7 @@ bool store_failed(const struct store *s);
 const char *store_why(const struct store *s);
 bool store_is_full(const struct store *s); /* the last failure was a full disk */
 
-/* Statements are kept by the address of @sql, so that text must be a literal. A query in use may
- * not be asked for again before query_done(). */
+/* Statements are kept by the address of @sql, so that text must be a literal. */
 struct query *store_query(struct store *s, const char *sql);
 /* Binds the next parameter. Text and blobs are borrowed until query_done(). */
 void bind_int(struct query *q, int64_t v);
