@@ -12,7 +12,7 @@
 #include "sensor/capture.h"
 #include "sensor/frag.h"
 #include "sensor/run.h"
-#include "sensor/sandbox.h"
+#include "common/sandbox.h"
 
 enum { SECOND = 1000000000 };
 

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sensor/sandbox.h"
+#include "common/sandbox.h"
 
 static char folder[] = "/tmp/bongsu-sandbox-XXXXXX";
 static char inside[64], outside[64], listening[64];

@@ -1,6 +1,6 @@
-/* sandbox.h - gives up what the sensor does not need once its interfaces are open. */
-#ifndef SENSOR_SANDBOX_H
-#define SENSOR_SANDBOX_H
+/* sandbox.h - gives up what a daemon does not need once it has what it needs. */
+#ifndef COMMON_SANDBOX_H
+#define COMMON_SANDBOX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,8 @@ struct sandbox_options {
 	 * up. */
 	const char *const *readable, *const *writable;
 	bool no_seccomp, no_landlock;
-	bool kill; /* a forbidden system call ends the process instead of failing: for tests */
+	bool server; /* takes connections: listen(2), accept(2) */
+	bool kill;   /* a forbidden system call ends the process instead of failing: for tests */
 	void (*log)(void *ctx,
 		const char *line); /* each step, and what the kernel lacks; may be NULL */
 	void *ctx;

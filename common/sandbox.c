@@ -2,7 +2,7 @@
  * What a hostile packet might take over is left with: reading what is captured, writing where
  * alerts go, talking to Redis. No new packet socket can be opened, so nothing can be sent into the
  * plant. */
-#include "sensor/sandbox.h"
+#include "common/sandbox.h"
 
 #include <cap-ng.h>
 #include <dirent.h>
@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sensor/sandbox_calls.h"
+#include "common/sandbox_calls.h"
 
 static void say(const struct sandbox_options *o, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -243,10 +243,10 @@ bool sandbox_enter(const struct sandbox_options *o, struct err *err)
 		say(o, "sandbox: seccomp is switched off");
 		return true;
 	}
-	const char *lack = sandbox_calls(o->kill);
+	const char *lack = sandbox_calls(o->server, o->kill);
 	if (lack != NULL)
 		say(o, "sandbox: seccomp: %s: every system call stays allowed", lack);
 	else
-		say(o, "sandbox: seccomp: only the system calls the sensor needs");
+		say(o, "sandbox: seccomp: only the system calls that are needed");
 	return true;
 }

@@ -3,7 +3,7 @@
  * because a new libc resolves names in another way would be blind, and the caller gets no further
  * with EPERM either. Calls that only an intruder would make end it at once. In tests everything
  * does. */
-#include "sensor/sandbox_calls.h"
+#include "common/sandbox_calls.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -45,7 +45,10 @@ static const char *const allowed[] = {
 	"getgid", "getegid", "getuid32", "geteuid32", "getgid32", "getegid32", "getgroups", "capget",
 };
 
-/* No part of a sensor makes these: whoever does has broken in. */
+/* Besides, of a program that children connect to. */
+static const char *const of_server[] = { "listen", "accept", "accept4", "fchmod", "fchown", "utimensat" };
+
+/* No part of our programs makes these: whoever does has broken in. */
 static const char *const deadly[] = {
 	"execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "bpf", "perf_event_open", "mount",
 	"umount2", "pivot_root", "chroot", "setns", "unshare", "init_module", "finit_module", "delete_module",
@@ -117,9 +120,11 @@ static int threads(scmp_filter_ctx ctx)
 	return status;
 }
 
-static int fill(scmp_filter_ctx ctx, bool kill)
+static int fill(scmp_filter_ctx ctx, bool server, bool kill)
 {
 	int status = 0;
+	for (size_t i = 0; server && i < sizeof(of_server) / sizeof(of_server[0]); i++)
+		status |= by_name(ctx, SCMP_ACT_ALLOW, of_server[i]);
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		status |= by_name(ctx, SCMP_ACT_ALLOW, allowed[i]);
 	for (size_t i = 0; !kill && i < sizeof(deadly) / sizeof(deadly[0]); i++)
@@ -127,7 +132,7 @@ static int fill(scmp_filter_ctx ctx, bool kill)
 	return status | sockets(ctx) | ioctls(ctx) | memory(ctx) | threads(ctx);
 }
 
-const char *sandbox_calls(bool kill)
+const char *sandbox_calls(bool server, bool kill)
 {
 	scmp_filter_ctx ctx = seccomp_init(kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
 	if (ctx == NULL)
@@ -135,7 +140,7 @@ const char *sandbox_calls(bool kill)
 	/* threads that run already are to obey too; where that cannot be, the others do */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	const char *lack = NULL;
-	int status = fill(ctx, kill);
+	int status = fill(ctx, server, kill);
 	if (status != 0)
 		lack = "the filter cannot be built";
 	else if ((status = seccomp_load(ctx)) != 0)
