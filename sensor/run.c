@@ -95,6 +95,17 @@ static bool open_sinks(struct run *r, struct err *err)
 	return !err->set;
 }
 
+/* A bad output is said before anything is opened, and by -T too. */
+static bool check_sinks(const struct run *r, enum status *status, struct err *err)
+{
+	struct text_list specs = outputs_of(r);
+	bool good = sinks_check((const char *const *)specs.text, specs.count, err);
+	text_list_free(&specs);
+	if (!good && r->options->outputs.count > 0)
+		*status = STATUS_USAGE;
+	return good;
+}
+
 static bool open_pdus(struct run *r, struct err *err)
 {
 	const char *path = r->options->pdus;
@@ -132,12 +143,27 @@ static bool open_judge(struct run *r, struct err *err)
 	return r->judge != NULL || err_set(err, "out of memory");
 }
 
+/* It becomes part of Redis keys, in braces. */
+static bool is_name(const char *name)
+{
+	size_t n = 0;
+	for (; name[n] != '\0'; n++)
+		if ((unsigned char)name[n] <= ' ' || name[n] == 0x7f || name[n] == '{' ||
+			name[n] == '}')
+			return false;
+	return n > 0 && n <= 128;
+}
+
 static bool open_tell(struct run *r, struct err *err)
 {
 	const struct config *c = r->config;
 	static char host[256];
 	if (c->name == NULL && gethostname(host, sizeof host - 1) != 0)
 		return err_set(err, "no host name: set sensor.name");
+	if (c->name != NULL && !is_name(c->name))
+		return err_set(err,
+			"sensor.name: 1 to 128 printable characters without blanks and braces: %s",
+			c->name);
 	r->tell = calloc(1, sizeof *r->tell);
 	if (r->tell == NULL)
 		return err_set(err, "out of memory");
@@ -177,7 +203,8 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	r->live = c->interfaces.count > 0 && o->inputs.count == 0;
 	r->started_ns = mono_ns();
 	*status = STATUS_CONFIG;
-	if (!open_tell(r, err) || !choose_events(r, err) || !open_rules(r, err))
+	if (!check_sinks(r, status, err) || !open_tell(r, err) || !choose_events(r, err) ||
+		!open_rules(r, err))
 		return false;
 	if (o->action == ACTION_TEST)
 		return true;

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/bus.h"
+
 static const struct sink_kind *const kinds[] = { &sink_stdout, &sink_file, &sink_syslog,
 	&sink_redis, &sink_redis_unix, &sink_rediss };
 
@@ -97,21 +99,21 @@ static bool start(struct sink *s, struct err *err)
 	return s->running || err_set(err, "%s: no thread for it", s->spec);
 }
 
+static bool refuse_spec(const char *spec, struct err *err)
+{
+	return err_set(err,
+		"%s: not a sink: expected -, file:PATH, syslog:, redis://HOST:PORT, "
+		"redis+unix:///PATH or rediss://HOST:PORT",
+		spec);
+}
+
 static bool open_one(struct sinks *all, const char *spec, struct err *err)
 {
 	struct sink *s = &all->sink[all->count];
 	const char *rest;
 	const struct sink_kind *kind = kind_of(spec, &rest);
 	if (kind == NULL)
-		return err_set(err,
-			"%s: not a sink: expected -, file:PATH, syslog:, redis://HOST:PORT, "
-			"redis+unix:///PATH or rediss://HOST:PORT",
-			spec);
-	for (size_t i = 0; i < all->count; i++)
-		if (strcmp(all->sink[i].spec, spec) == 0)
-			return err_set(err, "%s: given twice", spec);
-	if (all->count == SINKS_MAX)
-		return err_set(err, "%s: more than %d sinks", spec, SINKS_MAX);
+		return refuse_spec(spec, err);
 	s->spec = strdup(spec);
 	s->options = &all->options;
 	s->beat = &all->beat;
@@ -123,6 +125,22 @@ static bool open_one(struct sinks *all, const char *spec, struct err *err)
 	s->kind = kind;
 	all->count++; /* from here on sinks_close() frees it */
 	return kind->open(s, rest, err) && start(s, err);
+}
+
+bool sinks_check(const char *const *specs, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *rest;
+		struct bus_target target;
+		if (kind_of(specs[i], &rest) == NULL)
+			return refuse_spec(specs[i], err);
+		if (strncmp(specs[i], "redis", 5) == 0 && !bus_url(specs[i], &target, err))
+			return false;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(specs[k], specs[i]) == 0)
+				return err_set(err, "%s: given twice", specs[i]);
+	}
+	return count <= SINKS_MAX || err_set(err, "more than %d sinks", SINKS_MAX);
 }
 
 static void join(struct sink *s, const struct sink_options *o)
@@ -157,11 +175,11 @@ struct sinks *sinks_open(
 	const char *const *specs, size_t count, const struct sink_options *o, struct err *err)
 {
 	struct sinks *all = aligned_alloc(64, (sizeof *all + 63) & ~(size_t)63);
-	bool good = all != NULL;
 	if (all == NULL) {
 		err_set(err, "out of memory");
 		return NULL;
 	}
+	bool good = sinks_check(specs, count, err);
 	memset(all, 0, sizeof *all);
 	all->options = *o;
 	pthread_mutex_init(&all->beat.lock, NULL);

@@ -22,6 +22,8 @@ struct sink_options {
 	void (*say)(const char *text);
 };
 
+/* Are these sinks, none twice? Opens nothing. */
+bool sinks_check(const char *const *specs, size_t count, struct err *err);
 /* Opens every spec ("-", "file:PATH", "syslog:", "redis://…", "redis+unix:///PATH?…",
  * "rediss://…"). */
 struct sinks *sinks_open(

@@ -151,7 +151,7 @@ def main():
     folder = os.path.join(BUILD, "bench")
     found = captures(folder)
     for n, (what, path) in enumerate(found):
-        measure(what, path, 2.5 if n < 2 else None)
+        measure(what, path, 2.5 if n < 1 else None)
     measure_rules(folder, found[0][1])
     measure_alerts(folder)
     measure_redis()
