@@ -1,6 +1,7 @@
 /* inflate.c - zstd and gzip, a block at a time, so that a bomb is met at its first MiB too many. */
 #include "aggregator/inflate.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
