@@ -81,6 +81,10 @@ struct frame {
 	uint8_t pv[HASH];
 	uint8_t sig[KEY_SIG];
 	uint8_t hash[HASH]; /* of signed_len bytes: the next frame's pv */
+	unsigned level;     /* lvl, or where there is none the level its members need */
+	const char *level_path;
+	unsigned unknown; /* members that no table knows; they are cut out of json, and a line that
+			   * held some is not to be kept or passed on as it is */
 };
 
 /* Splits and checks the form: JSON within bounds, sig last, the members that @t's table lists with
@@ -110,8 +114,7 @@ struct frame_head {
 char *frame_make(const struct frame_head *h, const json_t *body, const struct key *k, size_t *len,
 	uint8_t hash[HASH], struct err *err);
 
-/* The member table as text (chain.md is generated from it) and as JSON Schema. */
+/* The member table as text: chain.md is made from it. */
 void frame_describe(FILE *out);
-void frame_schema(FILE *out);
 
 #endif
