@@ -67,4 +67,22 @@ void rollup_up_moved(struct node *n, struct link *l, struct frame_id up);
  * merge. */
 bool link_coarsen(struct link *l, struct now now);
 
+/* What is due, in its own transaction: frees old bodies, makes room where the store is short of it.
+ * Returns when it wants to be called next (mono ms). */
+int64_t link_tick(struct link *l, struct now now);
+/* What link_next() would send now, with nothing written, sequenced or sent. False: nothing. */
+bool link_preview(struct link *l, struct now now, struct link_post *post);
+/* A stopped link (403) tries again: the operator or a new certificate says so. */
+void link_resume(struct link *l);
+
+/* Something new waits: called under the node's lock, so only to signal. NULL: nobody listens. */
+void link_on_wake(struct link *l, void (*wake)(void *ctx), void *ctx);
+
+/* The parent's key, from its certificate as the transport saw it; receipts are verified by it. */
+void link_set_parent_key(struct link *l, const struct key *k);
+bool link_parent_key(const struct link *l, struct key *out); /* false: not known yet */
+/* Does this link's filter let content of that region and industry through? (view links only) */
+bool link_takes(const struct link *l, const char *region, const char *industry);
+unsigned link_severity(const struct link *l); /* 1 to 4: at least as severe goes out */
+
 #endif

@@ -1,0 +1,258 @@
+/* ledger.c - the release ledger: lines chained by hash, texts beside them. A line's hash covers the
+ * one before, so that nothing in the middle changes unseen; the last hash also lies in a small
+ * file, so that the end cannot be cut unseen. */
+#include "aggregator/ledger.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "aggregator/inflate.h"
+#include "aggregator/keys.h"
+
+/* text: what left, as zstd; NULL where only its hash is kept (level 0) or it was trimmed. */
+const char ledger_tables[] =
+	"CREATE TABLE IF NOT EXISTS ledger(n INTEGER PRIMARY KEY, at_ms INTEGER, kind TEXT,"
+	" peer TEXT, what TEXT, bytes INTEGER, sha BLOB, text BLOB, hash BLOB);"
+	"CREATE INDEX IF NOT EXISTS ledger_at ON ledger(at_ms);"
+	"CREATE INDEX IF NOT EXISTS ledger_text ON ledger(at_ms) WHERE text IS NOT NULL;";
+
+enum { TEXT_MAX = 16 * 1024 * 1024 };
+
+struct entry {
+	int64_t n, at_ms;
+	const char *kind, *peer, *what;
+	int64_t bytes;
+	const uint8_t *sha; /* HASH bytes */
+};
+
+/* Each text with its length before it: no two lines have the same bytes. */
+static void add_text(struct hash_run *h, const char *text)
+{
+	uint64_t len = strlen(text);
+	char head[32];
+	int n = snprintf(head, sizeof head, "%" PRIu64 ":", len);
+	hash_add(h, head, (size_t)n);
+	hash_add(h, text, len);
+}
+
+static void entry_hash(const uint8_t before[HASH], const struct entry *e, uint8_t out[HASH])
+{
+	struct hash_run h;
+	char numbers[96];
+	int n = snprintf(numbers, sizeof numbers, "%" PRId64 " %" PRId64 " %" PRId64 " ", e->n,
+		e->at_ms, e->bytes);
+	hash_start(&h);
+	hash_add(&h, before, HASH);
+	hash_add(&h, numbers, (size_t)n);
+	add_text(&h, e->kind);
+	add_text(&h, e->peer);
+	add_text(&h, e->what);
+	hash_add(&h, e->sha, HASH);
+	hash_end(&h, out);
+}
+
+/* The number of the last line, 0: none, and its hash. */
+static int64_t last_line(struct store *s, uint8_t hash[HASH])
+{
+	struct query *q = store_query(s, "SELECT n, hash FROM ledger ORDER BY n DESC LIMIT 1");
+	int64_t n = 0;
+	size_t len;
+	memset(hash, 0, HASH);
+	if (query_row(q)) {
+		n = row_int(q, 0);
+		const void *bytes = row_blob(q, 1, &len);
+		if (len == HASH)
+			memcpy(hash, bytes, HASH);
+	}
+	query_done(q);
+	return n;
+}
+
+/* At level 0 nothing but beats leaves: their hash is enough. */
+static bool text_is_kept(const json_t *what)
+{
+	return json_int_of(what, "lvl", 1) > 0;
+}
+
+void ledger_add(struct node *n, struct now now, const char *kind, const char *to,
+	const json_t *what, const char *bytes, size_t len)
+{
+	uint8_t before[HASH], sha[HASH], hash[HASH];
+	size_t what_len, packed_len = 0;
+	char *words = what == NULL ? NULL : json_write(what, &what_len);
+	struct entry e = { .n = last_line(n->store, before) + 1,
+		.at_ms = now.wall_ms,
+		.kind = kind,
+		.peer = to == NULL ? "" : to,
+		.what = words == NULL ? "{}" : words,
+		.bytes = (int64_t)len,
+		.sha = sha };
+	hash_of(bytes == NULL ? "" : bytes, bytes == NULL ? 0 : len, sha);
+	entry_hash(before, &e, hash);
+	void *packed = len > 0 && bytes != NULL && text_is_kept(what)
+			       ? pack_zstd(bytes, len, &packed_len)
+			       : NULL;
+	struct query *q = store_query(
+		n->store, "INSERT INTO ledger VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+	bind_int(q, e.n);
+	bind_int(q, e.at_ms);
+	bind_text(q, e.kind);
+	bind_text(q, e.peer);
+	bind_text(q, e.what);
+	bind_int(q, e.bytes);
+	bind_blob(q, sha, HASH);
+	if (packed == NULL)
+		bind_null(q);
+	else
+		bind_blob(q, packed, packed_len);
+	bind_blob(q, hash, HASH);
+	query_run(q);
+	free(packed);
+	free(words);
+}
+
+/* --- the end, kept beside the store ------------------------------------------------------- */
+
+static bool head_path(const char *folder, const char *end, char *out, size_t cap)
+{
+	int n = folder == NULL ? -1 : snprintf(out, cap, "%s/ledger.head%s", folder, end);
+	return n > 0 && (size_t)n < cap;
+}
+
+void ledger_sync(struct node *n)
+{
+	char path[4200], fresh[4200], hex[HASH_HEX];
+	uint8_t hash[HASH];
+	if (store_bytes(n->store) == 0 || !head_path(n->config->folder, "", path, sizeof path) ||
+		!head_path(n->config->folder, ".new", fresh, sizeof fresh))
+		return;
+	int64_t at = last_line(n->store, hash);
+	if (at == 0)
+		return;
+	hash_hex(hash, hex);
+	FILE *f = fopen(fresh, "w");
+	if (f == NULL)
+		return; /* behind is no fault: see ledger_verify_folder() */
+	bool good = fprintf(f, "%" PRId64 " %s\n", at, hex) > 0;
+	good = fclose(f) == 0 && good;
+	if (!good || rename(fresh, path) != 0)
+		unlink(fresh);
+}
+
+void ledger_trim(struct node *n, int64_t before_ms)
+{
+	struct query *q = store_query(n->store,
+		"UPDATE ledger SET text = NULL WHERE n IN (SELECT n FROM ledger"
+		" WHERE text IS NOT NULL AND at_ms < ?1 LIMIT 256)");
+	bind_int(q, before_ms);
+	query_run(q);
+}
+
+/* --- verification -------------------------------------------------------------------------- */
+
+static bool text_agrees(struct query *q, const uint8_t sha[HASH], struct err *err)
+{
+	size_t n, len;
+	const void *packed = row_blob(q, 7, &n);
+	char *text = NULL;
+	uint8_t hash[HASH];
+	if (row_null(q, 7))
+		return true;
+	if (unpack("zstd", packed, n, TEXT_MAX, TEXT_MAX, &text, &len, err) != INFLATE_GOOD)
+		return false;
+	hash_of(text, len, hash);
+	bool same = (int64_t)len == row_int(q, 5) && memcmp(hash, sha, HASH) == 0;
+	free(text);
+	return same;
+}
+
+/* One row against the hash of the row before; *before becomes its own. */
+static bool row_agrees(struct query *q, int64_t expected, uint8_t before[HASH], struct err *err)
+{
+	size_t sha_len, hash_len;
+	struct err ignored = { 0 };
+	struct entry e = { .n = row_int(q, 0),
+		.at_ms = row_int(q, 1),
+		.kind = row_text(q, 2),
+		.peer = row_text(q, 3),
+		.what = row_text(q, 4),
+		.bytes = row_int(q, 5),
+		.sha = row_blob(q, 6, &sha_len) };
+	const void *stored = row_blob(q, 8, &hash_len);
+	uint8_t hash[HASH];
+	if (e.n != expected)
+		return err_set(err,
+			"ledger: line %" PRId64 " is missing, %" PRId64 " comes instead", expected,
+			e.n);
+	if (sha_len != HASH || hash_len != HASH)
+		return err_set(err, "ledger: line %" PRId64 " is altered: no hash", e.n);
+	entry_hash(before, &e, hash);
+	if (memcmp(hash, stored, HASH) != 0)
+		return err_set(err,
+			"ledger: line %" PRId64 " is altered, or the line before it was replaced",
+			e.n);
+	if (!text_agrees(q, e.sha, &ignored))
+		return err_set(err, "ledger: the text of line %" PRId64 " is altered", e.n);
+	memcpy(before, hash, HASH);
+	return true;
+}
+
+/* Calls @each line; @watch: the number whose hash is wanted. */
+static bool walk(
+	struct store *s, int64_t watch, uint8_t watched[HASH], int64_t *lines, struct err *err)
+{
+	struct query *q = store_query(s, "SELECT n, at_ms, kind, peer, what, bytes, sha, text, hash"
+					 " FROM ledger ORDER BY n");
+	uint8_t before[HASH] = { 0 };
+	bool good = true;
+	*lines = 0;
+	while (good && query_row(q)) {
+		good = row_agrees(q, *lines + 1, before, err);
+		*lines += good;
+		if (good && *lines == watch)
+			memcpy(watched, before, HASH);
+	}
+	if (!query_done(q))
+		good = err_set(err, "ledger: cannot be read: %s", store_why(s));
+	return good;
+}
+
+bool ledger_verify(struct store *s, int64_t *lines, struct err *err)
+{
+	uint8_t ignored[HASH];
+	return walk(s, -1, ignored, lines, err);
+}
+
+bool ledger_verify_folder(struct store *s, const char *folder, int64_t *lines, struct err *err)
+{
+	char path[4200], line[128] = "", hex[HASH_HEX];
+	uint8_t wanted[HASH], found[HASH] = { 0 };
+	int64_t at = 0;
+	int end = 0;
+	FILE *f = head_path(folder, "", path, sizeof path) ? fopen(path, "r") : NULL;
+	if (f == NULL) {
+		bool good = walk(s, -1, found, lines, err);
+		if (good && *lines > 0)
+			return err_set(err, "%s: %s: whether the end is whole cannot be told", path,
+				strerror(errno));
+		return good;
+	}
+	bool read = fgets(line, sizeof line, f) != NULL;
+	fclose(f);
+	if (!read || sscanf(line, "%" SCNd64 " %64[0-9a-f]%n", &at, hex, &end) != 2 || at < 1 ||
+		!hex_read(hex, strlen(hex), wanted, HASH))
+		return err_set(err, "%s: altered: it is not a number and a hash", path);
+	if (!walk(s, at, found, lines, err))
+		return false;
+	if (*lines < at)
+		return err_set(err,
+			"ledger: cut: it ends at line %" PRId64 ", but line %" PRId64
+			" was written",
+			*lines, at);
+	if (memcmp(found, wanted, HASH) != 0)
+		return err_set(err, "ledger: line %" PRId64 " is not the one that was written", at);
+	return true;
+}

@@ -1,0 +1,183 @@
+/* link_head.c - where the parent says we stand, and what that means for the epoch: go on, go back,
+ * or begin anew. */
+#include "aggregator/link_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/ledger.h"
+
+struct head {
+	struct frame_id id;
+	uint8_t pv[HASH];
+};
+
+static bool row_is(struct link *l, const struct head *h)
+{
+	struct query *q = store_query(
+		l->n->store, "SELECT hash FROM link_sent WHERE link = ?1 AND ep = ?2 AND sq = ?3");
+	size_t n;
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)h->id.ep);
+	bind_int(q, (int64_t)h->id.sq);
+	bool same = false;
+	if (query_row(q)) {
+		const void *hash = row_blob(q, 0, &n);
+		same = n == HASH && memcmp(hash, h->pv, HASH) == 0;
+	}
+	query_done(q);
+	return same;
+}
+
+static bool row_there(struct link *l, struct frame_id id)
+{
+	struct query *q = store_query(
+		l->n->store, "SELECT 1 FROM link_sent WHERE link = ?1 AND ep = ?2 AND sq = ?3");
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)id.ep);
+	bind_int(q, (int64_t)id.sq);
+	bool there = query_row(q);
+	query_done(q);
+	return there;
+}
+
+/* An epoch of ours that goes on from exactly there, and whose first frame we have. */
+static bool epoch_after(struct link *l, const struct head *h, uint64_t *ep)
+{
+	struct query *q = store_query(l->n->store,
+		"SELECT ep, after_pv FROM link_epoch WHERE link = ?1 AND after_ep = ?2"
+		" AND after_sq = ?3 ORDER BY ep DESC LIMIT 1");
+	size_t n;
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)h->id.ep);
+	bind_int(q, (int64_t)h->id.sq);
+	bool found = false;
+	if (query_row(q)) {
+		const void *hash = row_blob(q, 1, &n);
+		*ep = (uint64_t)row_int(q, 0);
+		found = n == HASH && memcmp(hash, h->pv, HASH) == 0;
+	}
+	query_done(q);
+	return found && row_there(l, (struct frame_id){ *ep, 1 });
+}
+
+/* Ours from the parent's place on without a hole? Then *from is where to go on. */
+static bool known(struct link *l, const struct head *h, struct frame_id *from)
+{
+	uint64_t ep;
+	bool at_end = frame_id_compare(h->id, l->s.last) == 0 && h->id.sq > 0 &&
+		      memcmp(h->pv, l->s.pv, HASH) == 0;
+	bool begins = l->s.last.ep > 0 && l->s.last.sq == 0 &&
+		      frame_id_compare(h->id, l->s.after) == 0 &&
+		      memcmp(h->pv, l->s.after_pv, HASH) == 0;
+	*from = h->id;
+	if (at_end || (h->id.sq > 0 && row_is(l, h)))
+		return true;
+	if (begins) {
+		*from = l->s.last;
+		return true;
+	}
+	if (!epoch_after(l, h, &ep))
+		return false;
+	*from = (struct frame_id){ ep, 0 };
+	return true;
+}
+
+/* A new epoch behind the parent's head. What we numbered and the parent never took comes again in
+ * it, unless the parent is ahead of us: then it has all that. */
+static void begin_epoch(struct link *l, struct now now, const struct head *h)
+{
+	struct link_stand *s = &l->s;
+	bool ahead = frame_id_compare(h->id, s->last) > 0;
+	if (s->last.ep > 0)
+		node_alarm(l->n, now, "new-epoch", l->parent,
+			"the parent stands at %llu/%llu, we at %llu/%llu: a new epoch begins",
+			(unsigned long long)h->id.ep, (unsigned long long)h->id.sq,
+			(unsigned long long)s->last.ep, (unsigned long long)s->last.sq);
+	s->carry = ahead ? (struct frame_id){ 0, 0 } : s->last;
+	if (s->carry.ep > 0 && s->carry.sq == 0)
+		s->carry.ep--;
+	uint64_t top = h->id.ep > s->last.ep ? h->id.ep : s->last.ep;
+	s->last = (struct frame_id){ top + 1, 0 };
+	s->after = h->id;
+	memcpy(s->after_pv, h->pv, HASH);
+	memcpy(s->pv, h->pv, HASH);
+	s->sent = s->last;
+	s->count = l->conf->count;
+	json_t *what = json_pack("{s:I, s:[I, I]}", "ep", (json_int_t)s->last.ep, "after",
+		(json_int_t)h->id.ep, (json_int_t)h->id.sq);
+	ledger_add(l->n, now, "epoch", l->parent, what, NULL, 0);
+	json_decref(what);
+}
+
+/* [[sensor#, epoch, last n]…] or nothing. */
+static bool held_is_sound(const json_t *cov)
+{
+	if (!json_is_array(cov) || json_array_size(cov) > LINK_COV_MAX)
+		return false;
+	for (size_t i = 0; i < json_array_size(cov); i++) {
+		const json_t *c = json_array_get(cov, i);
+		if (!json_is_array(c) || json_array_size(c) != 3)
+			return false;
+		for (size_t k = 0; k < 3; k++)
+			if (!json_is_integer(json_array_get(c, k)) ||
+				json_integer_value(json_array_get(c, k)) < 0)
+				return false;
+	}
+	return true;
+}
+
+static void keep_held(struct link *l, json_t *cov)
+{
+	size_t len;
+	char *text = json_write(cov, &len);
+	struct query *q = store_query(l->n->store, "UPDATE link SET held = ?2 WHERE id = ?1");
+	bind_int(q, l->s.row);
+	bind_text(q, text);
+	query_run(q);
+	free(text);
+	json_incref(cov);
+	json_decref(l->held);
+	l->held = cov;
+}
+
+void link_take_head(struct link *l, struct now now, const json_t *answer)
+{
+	struct head h = { .id = { 0, 0 } };
+	json_t *cov = json_object_get(answer, "cov");
+	const char *pv = json_text_of(answer, "pv");
+	int64_t ep = json_int_of(answer, "ep", -1), sq = json_int_of(answer, "sq", -1);
+	bool sound = ep >= 0 && sq >= 0 && pv != NULL && hex_read(pv, strlen(pv), h.pv, HASH) &&
+		     held_is_sound(cov) && (uint64_t)ep < ((uint64_t)1 << 53);
+	if (!sound) {
+		node_alarm(l->n, now, "head-unreadable", l->parent,
+			"the parent's head cannot be read");
+		l->not_before = now.mono_ms + (int64_t)l->n->config->beat_s * 1000;
+		return;
+	}
+	h.id = (struct frame_id){ (uint64_t)ep, (uint64_t)sq };
+	struct frame_id from;
+	keep_held(l, cov);
+	if (known(l, &h, &from))
+		l->s.sent = from;
+	else
+		begin_epoch(l, now, &h);
+	/* What it holds is durable there at most up to here. */
+	if (frame_id_compare(l->s.dur, h.id) > 0)
+		l->s.dur = h.id;
+	l->need_head = false;
+	l->dur_at = now.mono_ms;
+	link_save(l);
+}
+
+void link_wanted(struct link *l, struct now now, struct frame_id want)
+{
+	struct frame_id next = { l->s.last.ep, l->s.last.sq + 1 };
+	(void)now;
+	if (want.sq == 0 || frame_id_compare(want, next) > 0 ||
+		(frame_id_compare(want, next) < 0 && !row_there(l, want))) {
+		link_head_wanted(l, "it wants what is not here");
+		return;
+	}
+	l->s.sent = (struct frame_id){ want.ep, want.sq - 1 };
+}

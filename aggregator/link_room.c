@@ -1,0 +1,326 @@
+/* link_room.c - room in the store: bodies past their time are freed, waiting windows become coarser
+ * before anything is dropped, and a reserve stays for flashes and beats. */
+#include "aggregator/link_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "aggregator/digest.h"
+#include "aggregator/ledger.h"
+
+enum { HOUR = 3600, DAY = 86400, FREE_AT_ONCE = 256, GROUP_MAX = 300, TRIM_MS = 60000 };
+
+/* --- bodies ------------------------------------------------------------------------------ */
+
+struct old_body {
+	struct frame_id id;
+	int64_t body;
+	char *facts;
+};
+
+/* w, in and cov outlive the body: a tomb needs them. */
+static char *facts_text(const char *line, size_t len)
+{
+	static const char *const kept[] = { "w", "in", "cov", "res", "part" };
+	struct err err = { 0 };
+	size_t n;
+	json_t *frame = json_read(line, len, FRAME_DEPTH, &err), *facts = json_object();
+	for (unsigned i = 0; i < sizeof kept / sizeof kept[0]; i++)
+		if (json_object_get(frame, kept[i]) != NULL)
+			json_object_set(facts, kept[i], json_object_get(frame, kept[i]));
+	char *text = json_write(facts, &n);
+	json_decref(frame);
+	json_decref(facts);
+	return text;
+}
+
+static void free_body(struct link *l, const struct old_body *o)
+{
+	struct query *q = store_query(l->n->store, "UPDATE link_sent SET body = NULL, facts = ?4"
+						   " WHERE link = ?1 AND ep = ?2 AND sq = ?3");
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)o->id.ep);
+	bind_int(q, (int64_t)o->id.sq);
+	bind_text(q, o->facts);
+	query_run(q);
+	q = store_query(l->n->store, "DELETE FROM link_body WHERE id = ?1");
+	bind_int(q, o->body);
+	query_run(q);
+}
+
+/* Only what the parent has said it holds, and only past the hold time: it may still go back. */
+static void free_bodies(struct link *l, struct now now)
+{
+	struct old_body old[FREE_AT_ONCE];
+	unsigned n = 0;
+	struct query *q = store_query(l->n->store,
+		"SELECT s.ep, s.sq, s.body, b.line FROM link_sent s JOIN link_body b"
+		" ON b.id = s.body WHERE s.link = ?1 AND s.body IS NOT NULL AND s.at_ms < ?2"
+		" AND (s.ep, s.sq) <= (?3, ?4) ORDER BY s.at_ms LIMIT ?5");
+	bind_int(q, l->s.row);
+	bind_int(q, now.wall_ms - (int64_t)l->n->config->hold_s * 1000);
+	bind_int(q, (int64_t)l->s.dur.ep);
+	bind_int(q, (int64_t)l->s.dur.sq);
+	bind_int(q, FREE_AT_ONCE);
+	while (n < FREE_AT_ONCE && query_row(q)) {
+		size_t len;
+		const char *line = row_blob(q, 3, &len);
+		old[n++] = (struct old_body){ .id = { (uint64_t)row_int(q, 0),
+						      (uint64_t)row_int(q, 1) },
+			.body = row_int(q, 2),
+			.facts = facts_text(line, len) };
+	}
+	query_done(q);
+	for (unsigned i = 0; i < n; i++) {
+		free_body(l, &old[i]);
+		free(old[i].facts);
+	}
+}
+
+/* What even tombs will not need: longer ago than history is kept anywhere. */
+static void forget_old(struct link *l, struct now now)
+{
+	int64_t before = now.wall_ms - (int64_t)l->n->config->history_days * DAY * 1000;
+	struct query *q = store_query(l->n->store,
+		"DELETE FROM link_sent WHERE (link, ep, sq) IN (SELECT link, ep, sq FROM link_sent"
+		" WHERE link = ?1 AND (ep, sq) <= (?2, ?3) AND body IS NULL AND at_ms < ?4"
+		" ORDER BY ep, sq LIMIT 256)");
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)l->s.dur.ep);
+	bind_int(q, (int64_t)l->s.dur.sq);
+	bind_int(q, before);
+	query_run(q);
+	q = store_query(l->n->store, "DELETE FROM link_rc WHERE link = ?1 AND at_ms < ?2");
+	bind_int(q, l->s.row);
+	bind_int(q, before);
+	query_run(q);
+	ledger_trim(l->n, before);
+}
+
+/* --- coarser ----------------------------------------------------------------------------- */
+
+struct group {
+	int64_t id[GROUP_MAX];
+	unsigned n;
+	int64_t start_s, unit;
+	int64_t level, counts;
+};
+
+/* The oldest waiting windows that lie in one hour (day) and may become one. */
+static bool find_group(struct link *l, int64_t unit, struct group *g)
+{
+	struct query *q = store_query(l->n->store,
+		"SELECT id, start_s, level, counts FROM link_wait WHERE link = ?1 AND rank = 2"
+		" AND res_s < ?2 ORDER BY id");
+	bind_int(q, l->s.row);
+	bind_int(q, unit);
+	*g = (struct group){ .unit = unit };
+	while (g->n < GROUP_MAX && query_row(q)) {
+		int64_t start = row_int(q, 1);
+		bool same = g->n > 0 && start / unit == g->start_s / unit &&
+			    row_int(q, 2) == g->level && row_int(q, 3) == g->counts;
+		if (!same && g->n > 1)
+			break;
+		if (!same) {
+			g->n = 0;
+			g->start_s = start;
+			g->level = row_int(q, 2);
+			g->counts = row_int(q, 3);
+		}
+		g->id[g->n++] = row_int(q, 0);
+	}
+	query_done(q);
+	return g->n > 1;
+}
+
+static void *blob_of(struct link *l, int64_t id, size_t *len)
+{
+	struct query *q = store_query(l->n->store, "SELECT blob FROM link_wait WHERE id = ?1");
+	void *own = NULL;
+	bind_int(q, id);
+	if (query_row(q)) {
+		const void *blob = row_blob(q, 0, len);
+		own = malloc(*len + 1);
+		if (own != NULL)
+			memcpy(own, blob, *len);
+	}
+	query_done(q);
+	return own;
+}
+
+static void remove_windows(struct link *l, const struct group *g)
+{
+	for (unsigned i = 1; i < g->n; i++) {
+		struct query *q = store_query(l->n->store, "DELETE FROM link_wait WHERE id = ?1");
+		bind_int(q, g->id[i]);
+		query_run(q);
+	}
+}
+
+static void ledger_coarser(
+	struct link *l, struct now now, const struct group *g, const void *blob, size_t len)
+{
+	struct digest_facts f;
+	if (!digest_facts(blob, len, &f))
+		return;
+	json_t *what = json_pack("{s:I, s:I, s:I, s:I, s:I}", "windows", (json_int_t)g->n, "to_s",
+		(json_int_t)g->unit, "start", (json_int_t)f.start, "end", (json_int_t)f.end,
+		"events", (json_int_t)json_int_of(f.in, "events", 0));
+	ledger_add(l->n, now, "coarsened", l->parent, what, NULL, 0);
+	json_decref(what);
+	json_decref(f.in);
+	json_decref(f.cov);
+}
+
+/* All windows of @g become its first. */
+static bool merge_group(struct link *l, struct now now, const struct group *g)
+{
+	size_t len, next_len;
+	void *sum = blob_of(l, g->id[0], &len);
+	for (unsigned i = 1; i < g->n && sum != NULL; i++) {
+		void *next = blob_of(l, g->id[i], &next_len), *both = NULL;
+		size_t both_len = 0;
+		if (next != NULL)
+			both = digest_merge(sum, len, next, next_len, &both_len);
+		free(next);
+		free(sum);
+		sum = both;
+		len = both_len;
+	}
+	if (sum == NULL)
+		return false;
+	remove_windows(l, g);
+	struct query *q = store_query(
+		l->n->store, "UPDATE link_wait SET blob = ?2, res_s = ?3 WHERE id = ?1");
+	bind_int(q, g->id[0]);
+	bind_blob(q, sum, len);
+	bind_int(q, g->unit);
+	query_run(q);
+	ledger_coarser(l, now, g, sum, len);
+	free(sum);
+	return true;
+}
+
+bool link_coarsen(struct link *l, struct now now)
+{
+	static const int64_t units[] = { HOUR, DAY };
+	struct link_stand kept;
+	bool done = false;
+	pthread_mutex_lock(&l->n->lock);
+	link_begin(l, &kept);
+	for (unsigned i = 0; i < 2 && !done; i++) {
+		struct group g;
+		done = find_group(l, units[i], &g) && merge_group(l, now, &g);
+	}
+	done = link_commit(l, &kept) && done;
+	pthread_mutex_unlock(&l->n->lock);
+	return done;
+}
+
+/* --- the reserve ------------------------------------------------------------------------- */
+
+static bool reserve_path(struct link *l, char *out, size_t cap)
+{
+	const char *folder = l->n->config->folder;
+	if (folder == NULL || store_bytes(l->n->store) == 0)
+		return false; /* in memory */
+	int n = snprintf(out, cap, "%s/reserve", folder);
+	return n > 0 && (size_t)n < cap;
+}
+
+/* Bytes that nothing else on this disk can take. */
+static bool take_reserve(struct link *l)
+{
+	char path[4200];
+	off_t want = (off_t)l->n->config->reserve_mib * 1024 * 1024;
+	if (!reserve_path(l, path, sizeof path))
+		return true;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	bool good = posix_fallocate(fd, 0, want) == 0;
+	close(fd);
+	if (!good)
+		unlink(path);
+	return good;
+}
+
+static void give_reserve(struct link *l)
+{
+	char path[4200];
+	if (reserve_path(l, path, sizeof path))
+		unlink(path);
+}
+
+/* Called after a transaction failed: what it wrote is undone. */
+void link_disk_full(struct link *l, struct now now)
+{
+	if (!store_is_full(l->n->store)) {
+		node_say(l->n, 3, "%s: the store cannot be written: %s", l->parent,
+			store_why(l->n->store));
+		return;
+	}
+	if (!l->reserve_gone) {
+		give_reserve(l);
+		l->reserve_gone = true;
+		node_say(l->n, 3, "the disk is full: the reserve is used, windows become coarser");
+	}
+	l->full_at = now.mono_ms;
+	while (link_coarsen(l, now))
+		;
+}
+
+/* Pages in use, free ones not counted: a file does not shrink by itself. */
+static int64_t bytes_in_use(struct link *l)
+{
+	struct query *q = store_query(l->n->store,
+		"SELECT (p.page_count - f.freelist_count) * s.page_size FROM pragma_page_count p,"
+		" pragma_freelist_count f, pragma_page_size s");
+	int64_t bytes = query_row(q) ? row_int(q, 0) : 0;
+	query_done(q);
+	return bytes;
+}
+
+bool link_short_of_room(struct link *l)
+{
+	int64_t most = (int64_t)l->n->config->store_mib * 1024 * 1024;
+	return bytes_in_use(l) > most / 10 * 9;
+}
+
+static void make_room(struct link *l, struct now now)
+{
+	if (l->reserve_gone && now.mono_ms - l->full_at > TRIM_MS && take_reserve(l)) {
+		l->reserve_gone = false;
+		node_say(l->n, 5, "there is room again: the reserve is back");
+	}
+	for (unsigned i = 0; i < 16 && link_short_of_room(l); i++)
+		if (!link_coarsen(l, now))
+			break;
+}
+
+int64_t link_tick(struct link *l, struct now now)
+{
+	struct link_stand kept;
+	pthread_mutex_lock(&l->n->lock);
+	if (!l->reserve_asked) {
+		l->reserve_asked = true;
+		l->reserve_gone = !take_reserve(l);
+	}
+	if (now.mono_ms >= l->trim_at) {
+		l->trim_at = now.mono_ms + TRIM_MS;
+		link_begin(l, &kept);
+		free_bodies(l, now);
+		forget_old(l, now);
+		if (!link_commit(l, &kept))
+			link_disk_full(l, now);
+		make_room(l, now);
+		ledger_sync(l->n);
+	}
+	int64_t next = l->trim_at;
+	pthread_mutex_unlock(&l->n->lock);
+	return next;
+}
