@@ -229,7 +229,7 @@ static void add_withheld(const struct withheld *h, json_t *body)
 		json_object_set_new(w, "start", json_integer(h->start));
 	int64_t span = end - json_int_of(w, "start", end);
 	if (span > json_int_of(w, "coarse_s", 0))
-		json_object_set_new(w, "coarse_s", json_integer(span));
+		json_object_set_new(w, "coarse_s", json_integer(span > 86400 ? 86400 : span));
 }
 
 static bool level_above_none(struct link *l)
@@ -292,25 +292,45 @@ static bool trim_to_head(struct link *l, struct now now, struct entry *e, struct
 	return false;
 }
 
+/* The lower end of "6-10". */
+static json_int_t at_least(const json_t *item)
+{
+	const char *bucket = json_text_of(item, "n");
+	long n = bucket == NULL ? 1 : strtol(bucket, NULL, 10);
+	return n < 1 ? 1 : n;
+}
+
+/* An item that is not to be named is counted with those beyond the list. */
+static void into_other(json_t *body, const json_t *item)
+{
+	json_t *other = json_object_get(body, "other");
+	json_int_t sev = json_int_of(item, "sev", 4);
+	if (!json_is_object(other)) {
+		json_object_set_new(body, "other",
+			json_pack("{s:I, s:I, s:I}", "kinds", (json_int_t)1, "n", at_least(item),
+				"sev", sev));
+		return;
+	}
+	json_int_t gravest = json_int_of(other, "sev", 4);
+	json_object_set_new(other, "kinds", json_integer(json_int_of(other, "kinds", 0) + 1));
+	json_object_set_new(other, "n", json_integer(json_int_of(other, "n", 0) + at_least(item)));
+	json_object_set_new(other, "sev", json_integer(sev < gravest ? sev : gravest));
+}
+
 /* A view link's severity: items below it go without being named; totals stay whole. */
 static void filter_items(struct link *l, json_t *body)
 {
-	json_t *items = json_object_get(body, "items"), *other = json_object_get(body, "other");
-	size_t i = 0, out = 0;
-	if (link_severity(l) >= 4)
-		return;
+	json_t *items = json_object_get(body, "items");
+	size_t i = 0;
 	while (i < json_array_size(items)) {
-		const json_t *item = json_array_get(items, i);
+		json_t *item = json_array_get(items, i);
 		if (json_int_of(item, "sev", 4) <= (int64_t)link_severity(l)) {
 			i++;
 			continue;
 		}
+		into_other(body, item);
 		json_array_remove(items, i);
-		out++;
 	}
-	if (out > 0 && json_is_object(other))
-		json_object_set_new(
-			other, "n", json_integer(json_int_of(other, "n", 0) + (json_int_t)out));
 }
 
 static json_t *window_body(struct link *l, struct now now, const struct entry *e)
