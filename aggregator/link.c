@@ -262,33 +262,6 @@ unsigned link_severity(const struct link *l)
 	return l->conf->count ? 4 : (unsigned)l->conf->severity;
 }
 
-/* The newest waiting window, if it too was closed at level 0 and for the same kind of link: they
- * never leave by themselves, so one row counts for all. */
-static bool join_withheld(struct link *l, const void *blob, size_t len)
-{
-	struct query *q = store_query(l->n->store,
-		"SELECT id, level, counts, blob FROM link_wait WHERE link = ?1 AND rank = 2"
-		" ORDER BY id DESC LIMIT 1");
-	bind_int(q, l->s.row);
-	int64_t id = 0;
-	void *both = NULL;
-	size_t both_len = 0, n;
-	if (query_row(q) && row_int(q, 1) == 0 && (row_int(q, 2) != 0) == l->conf->count) {
-		id = row_int(q, 0);
-		const void *first = row_blob(q, 3, &n);
-		both = digest_merge(first, n, blob, len, &both_len);
-	}
-	query_done(q);
-	if (both == NULL)
-		return false;
-	q = store_query(l->n->store, "UPDATE link_wait SET blob = ?2 WHERE id = ?1");
-	bind_int(q, id);
-	bind_blob(q, both, both_len);
-	query_run(q);
-	free(both);
-	return true;
-}
-
 void link_wait(struct link *l, enum waiting kind, int64_t start_s, uint32_t res_s, unsigned level,
 	const void *blob, size_t len)
 {
@@ -298,8 +271,8 @@ void link_wait(struct link *l, enum waiting kind, int64_t start_s, uint32_t res_
 					    : RANK_RECEIPT;
 	if (kind == WAITING_WINDOW && !link_takes(l, n->region, n->industry))
 		return;
-	if (kind == WAITING_WINDOW && level == 0 && join_withheld(l, blob, len))
-		return;
+	if (kind == WAITING_WINDOW && level == 0)
+		return; /* it never leaves: digest.c keeps its totals for the next that does */
 	struct query *q = store_query(n->store,
 		"INSERT OR IGNORE INTO link_wait VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
 	bind_int(q, l->s.row);

@@ -191,57 +191,6 @@ static void forget(struct link *l, int64_t id)
 	query_run(q);
 }
 
-/* Windows closed at level 0 that came before the one that is sent: their totals as withheld. */
-struct withheld {
-	json_t *in, *cov;
-	int64_t start, end;
-};
-
-/* Everything that was an alert is withheld: nothing of it is said. */
-static void withhold(struct withheld *h, const struct digest_facts *f)
-{
-	json_int_t alerts = json_int_of(f->in, "alerts", 0);
-	json_t *in = json_deep_copy(f->in);
-	json_object_set_new(in, "items", json_integer(0));
-	json_object_set_new(in, "suppressed", json_integer(0));
-	json_object_set_new(in, "sampled", json_integer(0));
-	json_object_set_new(in, "withheld", json_integer(alerts));
-	if (h->in == NULL) {
-		h->in = json_object();
-		h->cov = json_array();
-		h->start = f->start;
-	}
-	h->end = f->end;
-	link_add_in(h->in, in);
-	link_add_cov(h->cov, f->cov);
-	json_decref(in);
-}
-
-static void add_withheld(const struct withheld *h, json_t *body)
-{
-	json_t *w = json_object_get(body, "w"), *in = json_object_get(body, "in");
-	json_t *cov = json_copy(h->cov);
-	int64_t end = json_int_of(w, "end", h->end);
-	link_add_in(in, h->in);
-	link_add_cov(cov, json_object_get(body, "cov"));
-	json_object_set_new(body, "cov", cov);
-	if (h->start < json_int_of(w, "start", h->start))
-		json_object_set_new(w, "start", json_integer(h->start));
-	int64_t span = end - json_int_of(w, "start", end);
-	if (span > json_int_of(w, "coarse_s", 0))
-		json_object_set_new(w, "coarse_s", json_integer(span > 86400 ? 86400 : span));
-}
-
-static bool level_above_none(struct link *l)
-{
-	struct query *q = store_query(l->n->store,
-		"SELECT 1 FROM link_wait WHERE link = ?1 AND rank = 2 AND level > 0 LIMIT 1");
-	bind_int(q, l->s.row);
-	bool found = query_row(q);
-	query_done(q);
-	return found;
-}
-
 static void ledger_window(
 	struct link *l, struct now now, const char *kind, const struct digest_facts *f)
 {
@@ -346,8 +295,7 @@ static json_t *window_body(struct link *l, struct now now, const struct entry *e
 }
 
 /* Its totals go, whatever happens to its details. */
-static void sequence_one(
-	struct link *l, struct now now, const struct entry *e, const struct withheld *held)
+static void sequence_one(struct link *l, struct now now, const struct entry *e)
 {
 	json_t *body = window_body(l, now, e);
 	if (body == NULL) {
@@ -356,43 +304,25 @@ static void sequence_one(
 		return;
 	}
 	fit_epoch(l, e->count);
-	if (held->in != NULL)
-		add_withheld(held, body);
 	struct fresh fresh = { .type = FRAME_DIGEST, .body = body, .level = e->level };
 	sequence(l, now, &fresh, NULL);
 }
 
-/* One step: the oldest window is dropped, withheld or sequenced. False: none is left. */
-static bool next_window(struct link *l, struct now now, struct withheld *held, bool *made)
+/* The oldest window that the parent's head does not cover already. */
+static bool sequence_window(struct link *l, struct now now)
 {
 	struct entry e;
 	struct digest_facts f;
-	if (!oldest(l, 2, &e))
-		return false;
-	forget(l, e.id);
-	if (trim_to_head(l, now, &e, &f)) {
-		if (e.level == 0) {
-			withhold(held, &f);
-		} else {
-			sequence_one(l, now, &e, held);
-			*made = true;
-		}
-		free_facts(&f);
-	}
-	free(e.blob);
-	return true;
-}
-
-static bool sequence_window(struct link *l, struct now now)
-{
-	struct withheld held = { 0 };
 	bool made = false;
-	if (link_level(l) == 0)
-		return false;
-	while (!made && level_above_none(l) && next_window(l, now, &held, &made))
-		;
-	json_decref(held.in);
-	json_decref(held.cov);
+	while (!made && oldest(l, 2, &e)) {
+		forget(l, e.id);
+		made = trim_to_head(l, now, &e, &f);
+		if (made) {
+			sequence_one(l, now, &e);
+			free_facts(&f);
+		}
+		free(e.blob);
+	}
 	return made;
 }
 

@@ -176,31 +176,38 @@ static void ledger_coarser(
 	json_decref(f.cov);
 }
 
-/* All windows of @g become its first. */
+/* The windows of @g become its first, as far as they can be added; those behind a pair that cannot
+ * wait for the next time. */
 static bool merge_group(struct link *l, struct now now, const struct group *g)
 {
 	size_t len, next_len;
 	void *sum = blob_of(l, g->id[0], &len);
-	for (unsigned i = 1; i < g->n && sum != NULL; i++) {
-		void *next = blob_of(l, g->id[i], &next_len), *both = NULL;
+	unsigned n = 1;
+	for (; n < g->n && sum != NULL; n++) {
 		size_t both_len = 0;
-		if (next != NULL)
-			both = digest_merge(sum, len, next, next_len, &both_len);
+		void *next = blob_of(l, g->id[n], &next_len);
+		void *both =
+			next == NULL ? NULL : digest_merge(sum, len, next, next_len, &both_len);
 		free(next);
+		if (both == NULL)
+			break;
 		free(sum);
 		sum = both;
 		len = both_len;
 	}
 	if (sum == NULL)
 		return false;
-	remove_windows(l, g);
+	struct group done = *g;
+	done.n = n;
+	remove_windows(l, &done);
 	struct query *q = store_query(
 		l->n->store, "UPDATE link_wait SET blob = ?2, res_s = ?3 WHERE id = ?1");
 	bind_int(q, g->id[0]);
 	bind_blob(q, sum, len);
 	bind_int(q, g->unit);
 	query_run(q);
-	ledger_coarser(l, now, g, sum, len);
+	if (n > 1)
+		ledger_coarser(l, now, &done, sum, len);
 	free(sum);
 	return true;
 }
