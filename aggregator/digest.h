@@ -6,6 +6,15 @@
 
 extern const char digest_tables[]; /* for store_schema() */
 
+/* Reads what the store holds: positions and the open window. Only where the configuration has
+ * sensors. */
+bool digest_open(struct node *n, struct now now, struct err *err);
+void digest_free(struct node *n);
+/* Writes what digest_fold() changed; before the transaction of the fold is committed. */
+void digest_save(struct node *n);
+/* That transaction failed: back to what the store holds. */
+void digest_undo(struct node *n, struct now now);
+
 /* One entry of a sensor's stream. */
 struct intake_event {
 	const char *sensor; /* its name */
@@ -31,7 +40,8 @@ void digest_close(struct node *n, struct now now, bool force);
 int64_t digest_due(const struct node *n, struct now now); /* mono ms of the next close or beat */
 
 /* Waiting entries are blobs of plain counters. */
-/* Two neighbours into one that covers both exactly; the caller's to free(). */
+/* Two of one day into one that covers both exactly; the caller's to free(). NULL: they are not of
+ * one day, or their coverage is too scattered for one frame. */
 void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, size_t *len);
 /* The members of a digest frame at @level: tier … hl, to be signed by link. A new reference.
  * More than FRAME_MAX is cut into `other`. */

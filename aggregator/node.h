@@ -21,6 +21,9 @@ const char *tier_name(enum tier t);
 bool tier_from(const char *name, enum tier *t);
 
 struct link;
+struct digest;
+struct accept;
+struct rollup;
 
 enum { NODE_PARENTS = 4 };
 
@@ -36,8 +39,12 @@ struct node {
 	char region[8], industry[8]; /* as in the certificate; "" where none */
 	struct key key;              /* the certificate's */
 	uint8_t site_key[32];
+	int64_t cert_days; /* until our certificate ends; told in beats */
 	struct link *link[NODE_PARENTS];
 	unsigned links;
+	struct digest *digest; /* NULL: no sensors here */
+	struct accept *accept; /* children as far as they are kept in memory */
+	struct rollup *rollup;
 	/* Outward, all may be NULL. @say: priority as in syslog. Called inside transactions: only
 	 * queue. */
 	void (*say)(void *ctx, int priority, const char *text);

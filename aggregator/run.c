@@ -1,0 +1,281 @@
+/* run.c - opens identity, store, listeners and threads in the order that lets powers be given up
+ * first; then gives the node its turns. */
+#include "aggregator/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "aggregator/api.h"
+#include "aggregator/enrol.h"
+#include "aggregator/feed.h"
+#include "aggregator/http.h"
+#include "aggregator/intake.h"
+#include "aggregator/node.h"
+#include "aggregator/pki.h"
+#include "aggregator/serve.h"
+#include "aggregator/uplink.h"
+#include "common/clock.h"
+#include "common/sandbox.h"
+
+enum { RELOAD_MS = 10000, TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024 };
+
+struct wishes wishes;
+
+struct run {
+	const struct agg_config *config;
+	bool quiet;
+	struct node node;
+	bool node_is_open;
+	struct pki *pki;
+	struct http *chain, *enrol, *api;
+	struct api *api_state;
+	struct uplink *uplink[NODE_PARENTS];
+	struct intake *intake;
+	struct feed_out *feed;
+	int woken; /* eventfd */
+	int64_t reload_ms;
+};
+
+static struct now now(void)
+{
+	return (struct now){ .wall_ms = wall_ns() / 1000000, .mono_ms = mono_ns() / 1000000 };
+}
+
+/* --- what the node says ------------------------------------------------------------------ */
+
+static void say(void *ctx, int priority, const char *text)
+{
+	const struct run *r = ctx;
+	static const char *journal = "";
+	if (r->quiet && priority > 4)
+		return;
+	if (journal != NULL && *journal == '\0')
+		journal = getenv("JOURNAL_STREAM");
+	if (journal != NULL)
+		fprintf(stderr, "<%d>%s\n", priority, text);
+	else
+		fprintf(stderr, "bongsu-aggregator: %s\n", text);
+}
+
+static void feed(void *ctx, enum feed kind, const char *origin, const char *json, size_t len)
+{
+	struct run *r = ctx;
+	if (r->feed != NULL)
+		feed_put(r->feed, kind, origin, json, len);
+	if (r->api_state != NULL)
+		api_event(r->api_state, kind, origin, json, len);
+}
+
+static void wake(void *ctx)
+{
+	struct run *r = ctx;
+	uint64_t one = 1;
+	for (unsigned i = 0; i < NODE_PARENTS; i++)
+		if (r->uplink[i] != NULL)
+			uplink_wake(r->uplink[i]);
+	if (r->chain != NULL)
+		http_wake(r->chain);
+	if (write(r->woken, &one, sizeof one) < 0)
+		return; /* it is full: awake already */
+}
+
+static void log_line(void *ctx, const char *line)
+{
+	say(ctx, 6, line);
+}
+
+/* --- opening ----------------------------------------------------------------------------- */
+
+static bool open_node(struct run *r, struct err *err)
+{
+	const struct agg_config *c = r->config;
+	struct node_identity id;
+	char path[4200];
+	if (!pki_identity(r->pki, &id, err))
+		return false;
+	snprintf(path, sizeof path, "%s/chain.db", c->folder);
+	struct store_options so = { .path = path };
+	r->node.say = say;
+	r->node.feed = feed;
+	r->node.wake = wake;
+	r->node.ctx = r;
+	r->node_is_open = node_open(&r->node, c, &id, &so, now(), err);
+	memset(&id, 0, sizeof id);
+	return r->node_is_open;
+}
+
+/* Before any thread runs. */
+static bool give_up_powers(struct run *r, struct err *err)
+{
+	const struct agg_config *c = r->config;
+	const char *readable[] = { c->data, c->api_tokens, c->accept_pack_keys, NULL, NULL };
+	const char *writable[] = { c->folder, NULL };
+	size_t n = 0;
+	for (size_t i = 0; i < 3; i++)
+		if (readable[i] != NULL)
+			readable[n++] = readable[i];
+	readable[n] = NULL;
+	struct sandbox_options o = { .user = c->user,
+		.group = c->group,
+		.readable = readable,
+		.writable = writable,
+		.server = true,
+		.no_seccomp = !c->sandbox,
+		.no_landlock = !c->sandbox,
+		.log = log_line,
+		.ctx = r };
+	return !c->sandbox && c->user == NULL && c->group == NULL ? true : sandbox_enter(&o, err);
+}
+
+static bool open_listeners(struct run *r, struct err *err)
+{
+	const struct agg_config *c = r->config;
+	if (c->listen != NULL) {
+		struct http_options o = { .address = c->listen,
+			.pki = r->pki,
+			.ask_client = true,
+			.max_body = POST_PACKED,
+			.max_connections = (unsigned)c->max_children * 2 + 64,
+			.per_address = (unsigned)c->max_children * 2 + 64,
+			.idle_s = IDLE_S,
+			.threads = 2,
+			.handler = serve_chain,
+			.gate = serve_gate,
+			.ctx = &r->node };
+		r->chain = http_open(&o, err);
+		if (r->chain == NULL)
+			return false;
+		node_say(&r->node, 5, "children connect at port %u", http_port(r->chain));
+	}
+	if (c->enrol_listen != NULL) {
+		r->enrol = enrol_listen(&r->node, r->pki, c->enrol_listen, err);
+		if (r->enrol == NULL)
+			return false;
+		node_say(&r->node, 5, "enrolment at port %u", http_port(r->enrol));
+	}
+	if (c->api_listen != NULL) {
+		r->api_state = api_open(&r->node, c, err);
+		if (r->api_state == NULL)
+			return false;
+		struct http_options o = { .address = c->api_listen,
+			.max_body = API_BODY,
+			.max_connections = 512,
+			.per_address = 256,
+			.idle_s = IDLE_S,
+			.threads = 1,
+			.handler = api_handle,
+			.ctx = r->api_state };
+		r->api = http_open(&o, err);
+		if (r->api == NULL)
+			return false;
+		api_serves(r->api_state, r->api);
+		node_say(&r->node, 5, "the API listens at port %u", http_port(r->api));
+	}
+	return true;
+}
+
+static bool open_threads(struct run *r, struct err *err)
+{
+	const struct agg_config *c = r->config;
+	if (c->feed_redis != NULL && (r->feed = feed_open(&r->node, c, err)) == NULL)
+		return false;
+	for (unsigned i = 0; i < r->node.links; i++) {
+		r->uplink[i] = uplink_open(&r->node, r->node.link[i], r->pki, &c->parent[i], err);
+		if (r->uplink[i] == NULL)
+			return false;
+	}
+	if (c->redis != NULL && (r->intake = intake_open(&r->node, c, err)) == NULL)
+		return false;
+	return true;
+}
+
+static void close_all(struct run *r)
+{
+	intake_close(r->intake);
+	for (unsigned i = 0; i < NODE_PARENTS; i++)
+		uplink_close(r->uplink[i]);
+	memset(r->uplink, 0, sizeof r->uplink);
+	http_close(r->api);
+	http_close(r->enrol);
+	http_close(r->chain);
+	r->chain = NULL;
+	feed_close(r->feed);
+	r->feed = NULL;
+	api_close(r->api_state);
+	r->api_state = NULL;
+	if (r->node_is_open)
+		node_close(&r->node);
+	pki_close(r->pki);
+	close(r->woken);
+}
+
+/* --- turns ------------------------------------------------------------------------------- */
+
+static void revoked(void *ctx, const struct peer *who, int64_t at_s)
+{
+	struct run *r = ctx;
+	pthread_mutex_lock(&r->node.lock);
+	accept_revoke(&r->node, who->org, who->key.public_, at_s);
+	pthread_mutex_unlock(&r->node.lock);
+	unsigned cut = r->chain == NULL ? 0 : http_cut(r->chain, who->org);
+	node_say(&r->node, 4, "%s: certificate revoked, %u connections cut", who->org, cut);
+}
+
+static void reload(struct run *r, struct now at)
+{
+	struct err err = { 0 };
+	if (!wishes.reload && at.mono_ms < r->reload_ms)
+		return;
+	wishes.reload = 0;
+	r->reload_ms = at.mono_ms + RELOAD_MS;
+	if (pki_reload(r->pki, revoked, r, &err))
+		node_say(&r->node, 5, "certificates and revocations read again");
+	if (err.set)
+		node_say(&r->node, 3, "%s", err.text);
+}
+
+static void turns(struct run *r)
+{
+	while (!wishes.stop) {
+		struct now at = now();
+		reload(r, at);
+		int64_t again = node_tick(&r->node, at);
+		int64_t ms = again - now().mono_ms;
+		struct pollfd p = { .fd = r->woken, .events = POLLIN };
+		uint64_t times;
+		if (ms > 0 && poll(&p, 1, (int)(ms > TURN_MS ? TURN_MS : ms)) > 0 &&
+			read(r->woken, &times, sizeof times) < 0)
+			continue;
+	}
+}
+
+enum status run(const struct agg_config *c, bool quiet)
+{
+	static struct run r;
+	struct err err = { 0 };
+	r = (struct run){ .config = c, .quiet = quiet };
+	r.woken = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	bool good = r.woken >= 0 || err_set(&err, "eventfd: %s", strerror(errno));
+	good = good && (keys_init() || err_set(&err, "no random numbers can be had"));
+	if (good && (r.pki = pki_open(c->folder, &err)) == NULL)
+		good = false;
+	good = good && give_up_powers(&r, &err) && open_node(&r, &err) &&
+	       open_listeners(&r, &err) && open_threads(&r, &err);
+	if (!good) {
+		fprintf(stderr, "bongsu-aggregator: %s\n", err.text);
+	} else {
+		node_say(&r.node, 5, "%s %s is up, level of what leaves: %s",
+			tier_name(r.node.tier), r.node.org,
+			r.node.links == 0 ? "nothing, it has no parent" : "as configured");
+		turns(&r);
+		node_say(&r.node, 5, "stopping");
+	}
+	close_all(&r);
+	return good ? STATUS_OK : STATUS_REFUSED;
+}
