@@ -8,6 +8,11 @@
 
 extern const char accept_tables[];
 
+bool accept_open(struct node *n, struct err *err);
+void accept_free(struct node *n);
+/* Deletes what is older than store.history. */
+void accept_tick(struct node *n, struct now now);
+
 struct answer {
 	int status;
 	int retry_after; /* s; -1: none */

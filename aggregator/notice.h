@@ -11,6 +11,8 @@ extern const char notice_tables[];
  * false: nothing new. */
 bool notice_down(
 	struct node *n, const struct peer *p, uint64_t after, struct now now, struct answer *out);
+/* The sequence of the newest object for @p: "ntc" of replies. */
+uint64_t notice_newest(struct node *n, const struct peer *p);
 /* The child's side: the reply of a parent's /down. Verifies, stores, delivers (receipt "delivered"
  * goes up by itself), relays to its own children what is addressed further down. */
 void notice_take(struct node *n, struct link *from, struct now now, const char *json, size_t len);

@@ -6,6 +6,9 @@
 
 extern const char rollup_tables[];
 
+bool rollup_open(struct node *n, struct err *err);
+void rollup_free(struct node *n);
+
 /* A digest or roll-up (or the tomb of one: its w, in and cov) of a count child was accepted as
  * number
  * @serial. In the caller's transaction. A coarse window enters only the periods that contain it.

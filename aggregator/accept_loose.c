@@ -1,0 +1,160 @@
+/* accept_loose.c - what hurries and is never added up: beats, flashes, envelopes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/accept_private.h"
+#include "aggregator/link.h"
+#include "aggregator/notice.h"
+
+void accept_beat(struct taking *t, const struct frame *f)
+{
+	static const char *const names[4] = { "known", "reporting", "late", "silent" };
+	struct child *c = t->child;
+	const json_t *kids = json_object_get(f->json, "kids");
+	size_t len;
+	c->beat_ms = t->now.mono_ms;
+	c->beat_wall_ms = t->now.wall_ms;
+	for (unsigned i = 0; i < 4; i++)
+		c->kids[i] = (uint32_t)json_int_of(kids, names[i], 0);
+	char *text = json_write(f->json, &len);
+	struct query *q =
+		store_query(t->n->store, "UPDATE child SET beat_ms = ?1, beat = ?2 WHERE org = ?3");
+	bind_int(q, t->now.wall_ms);
+	bind_text(q, text);
+	bind_text(q, c->org);
+	query_run(q);
+	node_feed(t->n, FEED_HEALTH, c->org, text, len);
+	free(text);
+	int64_t off = json_int_of(f->json, "at", t->now.wall_ms) - t->now.wall_ms;
+	int64_t most = (int64_t)t->n->config->max_skew_s * 1000;
+	if (off > most || off < -most)
+		node_alarm(t->n, t->now, "clock-suspect", c->org, "its clock is off by %lld s",
+			(long long)(off / 1000));
+}
+
+/* True if it is new here. */
+static bool keep_flash(struct taking *t, const char *id, const char *org, const char *line,
+	size_t len, bool verified)
+{
+	struct query *q = store_query(
+		t->n->store, "INSERT OR IGNORE INTO flash VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
+	bind_text(q, id);
+	bind_text(q, org);
+	bind_int(q, t->now.wall_ms);
+	bind_int(q, t->now.wall_ms / 86400000);
+	bind_int(q, verified);
+	char *copy = strndup(line, len);
+	bind_text(q, copy == NULL ? "" : copy);
+	query_run(q);
+	free(copy);
+	return store_changes(t->n->store) > 0;
+}
+
+static json_t *longer_path(const struct node *n, const json_t *path)
+{
+	json_t *all = path == NULL ? json_array() : json_deep_copy(path);
+	json_array_append_new(all, json_string(n->org));
+	return all;
+}
+
+static void pass_up(
+	struct taking *t, const struct frame *f, const char *line, size_t len, const json_t *path)
+{
+	struct node *n = t->n;
+	json_t *through = longer_path(n, path);
+	const char *region = json_text_of(f->json, "reg"), *industry = json_text_of(f->json, "ind");
+	int64_t sev = json_int_of(f->json, "sev", 1);
+	for (unsigned i = 0; i < n->links; i++) {
+		struct link *l = n->link[i];
+		if (f->type == FRAME_FLASH &&
+			(link_level(l) == 0 || sev > (int64_t)link_severity(l) ||
+				!link_takes(l, region == NULL ? "" : region,
+					industry == NULL ? "" : industry)))
+			continue;
+		link_pass(l, line, len, through, t->now);
+	}
+	json_decref(through);
+	if (n->links > 0 && n->wake != NULL)
+		n->wake(n->ctx);
+}
+
+void accept_flash(struct taking *t, const struct frame *f, const char *line, size_t len,
+	const json_t *path, bool verified)
+{
+	const char *id = json_text_of(f->json, "id");
+	json_array_append_new(t->ok, json_string(id));
+	if (!keep_flash(t, id, f->org, line, len, verified))
+		return;
+	size_t size;
+	char *text = json_write(f->json, &size);
+	node_feed(t->n, FEED_FLASH, f->org, text, size);
+	free(text);
+	pass_up(t, f, line, len, path);
+}
+
+/* Signed by a key that we certified ourselves? Above the first tier that is seldom so, and said. */
+static bool verified_here(const struct taking *t, const struct frame *f)
+{
+	const struct child *c = accept_child(t->n, f->org);
+	for (unsigned i = 0; c != NULL && i < c->keys; i++)
+		if (frame_verify(f, &c->key[i].key))
+			return true;
+	return false;
+}
+
+static void refuse(struct taking *t, int status, const char *why)
+{
+	t->status = status;
+	snprintf(t->why, sizeof t->why, "%s", why);
+}
+
+void accept_envelope(struct taking *t, const struct frame *f)
+{
+	const json_t *path = json_object_get(f->json, "path");
+	const char *orig = json_text_of(f->json, "orig");
+	size_t cap = strlen(orig), len, i;
+	json_t *node;
+	json_array_foreach(path, i, node)
+	{
+		if (strcmp(json_string_value(node), t->n->org) == 0) {
+			node_alarm(t->n, t->now, "loop", t->child->org,
+				"our own id is in the path of its envelope");
+			refuse(t, 403, "loop");
+			return;
+		}
+	}
+	char *line = malloc(cap + 1);
+	struct frame inner = { 0 };
+	struct err err = { 0 };
+	if (line == NULL || !base64_read(orig, cap, line, cap, &len) ||
+		json_array_size(path) >= PATH_NODES) {
+		free(line);
+		return;
+	}
+	line[len] = '\0';
+	if (frame_read(&inner, line, len, &err) == FRAME_GOOD && inner.unknown == 0 &&
+		frame_check_level(&inner, (unsigned)t->n->config->accept_level, &err) ==
+			FRAME_GOOD) {
+		bool verified = verified_here(t, &inner);
+		if (inner.type == FRAME_FLASH)
+			accept_flash(t, &inner, line, len, path, verified);
+		else if (inner.type == FRAME_RECEIPT &&
+			 notice_receipt(t->n, t->peer, &inner, t->now, &err))
+			pass_up(t, &inner, line, len, path);
+	} else {
+		node_alarm(t->n, t->now, "envelope", t->child->org, "what is in it is refused: %s",
+			err.text);
+	}
+	frame_free(&inner);
+	free(line);
+}
+
+void accept_pass_receipt(struct taking *t, const struct frame *f)
+{
+	struct err err = { 0 };
+	if (notice_receipt(t->n, t->peer, f, t->now, &err))
+		pass_up(t, f, f->line, f->len, NULL);
+	else
+		node_alarm(t->n, t->now, "receipt", t->child->org, "%s", err.text);
+}

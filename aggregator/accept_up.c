@@ -1,0 +1,262 @@
+/* accept_up.c - a POST as a whole: within its bounds, one transaction, one answer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/accept_private.h"
+#include "aggregator/fault.h"
+#include "aggregator/notice.h"
+
+enum { FULL_PERCENT = 90, RETRY_FULL_S = 300 };
+
+/* --- answers ----------------------------------------------------------------------------- */
+
+static json_t *pair(struct frame_id id)
+{
+	return json_pack("[I,I]", (json_int_t)id.ep, (json_int_t)id.sq);
+}
+
+static void finish(struct answer *out, int status, json_t *body)
+{
+	out->status = status;
+	out->json = json_write(body, &out->len);
+	json_decref(body);
+}
+
+static void refuse(struct answer *out, int status, const char *why, int retry_after)
+{
+	out->retry_after = retry_after;
+	finish(out, status, json_pack("{s:s}", "why", why));
+}
+
+/* The top of the chain is up as soon as it is durable. */
+static struct frame_id up_of(const struct node *n, const struct child *c)
+{
+	return n->links == 0 ? accept_dur(c) : c->up;
+}
+
+static void sign_receipt(const struct taking *t, json_t *body)
+{
+	struct frame_id dur = accept_dur(t->child);
+	uint64_t last = t->post->last < dur.sq ? t->post->last : dur.sq;
+	char hex[HASH_HEX];
+	size_t len;
+	struct err err = { 0 };
+	if (!t->post->has_range || t->post->ep != dur.ep || last < t->post->first)
+		return;
+	struct query *q = store_query(t->n->store,
+		"SELECT hash FROM frame WHERE org = ?1 AND ep = ?2 AND sq = ?3 AND hash NOT NULL");
+	uint8_t hash[HASH];
+	bind_text(q, t->child->org);
+	bind_int(q, (int64_t)dur.ep);
+	bind_int(q, (int64_t)last);
+	bool found = query_row(q);
+	size_t size = 0;
+	const void *blob = found ? row_blob(q, 0, &size) : NULL;
+	if (size == HASH)
+		memcpy(hash, blob, HASH);
+	query_done(q);
+	if (size != HASH)
+		return;
+	hash_hex(hash, hex);
+	json_t *rc = json_pack("{s:I, s:I, s:I, s:s, s:I}", "ep", (json_int_t)dur.ep, "first",
+		(json_int_t)t->post->first, "last", (json_int_t)last, "hash", hex, "at",
+		(json_int_t)(t->now.wall_ms < 0 ? 0 : t->now.wall_ms));
+	struct frame_head h = {
+		.type = FRAME_SIGNED_RECEIPT, .org = t->n->org, .to = t->child->org
+	};
+	char *line = frame_make(&h, rc, &t->n->key, &len, NULL, &err);
+	if (line != NULL)
+		json_object_set_new(body, "rc", json_string(line));
+	free(line);
+	json_decref(rc);
+}
+
+static json_t *reply(const struct taking *t)
+{
+	const struct agg_config *c = t->n->config;
+	json_t *body = json_object();
+	json_object_set_new(body, "dur", pair(accept_dur(t->child)));
+	json_object_set_new(body, "up", pair(up_of(t->n, t->child)));
+	json_object_set(body, "ok", t->ok);
+	json_object_set(body, "rej", t->rej);
+	json_object_set_new(body, "win",
+		json_pack("{s:I, s:I, s:I}", "frames", (json_int_t)c->win_frames, "kib",
+			(json_int_t)128, "every_s", (json_int_t)c->win_every_s));
+	json_object_set_new(body, "now", json_integer(t->now.wall_ms));
+	json_object_set_new(body, "ntc", json_integer((json_int_t)notice_newest(t->n, t->peer)));
+	json_object_set_new(body, "v", json_pack("[i,i]", 1, 1));
+	sign_receipt(t, body);
+	return body;
+}
+
+/* --- the body ---------------------------------------------------------------------------- */
+
+/* Lines end with a newline; the last may do without. */
+static bool split(const char *body, size_t len, size_t *count)
+{
+	size_t lines = 0;
+	while (len > 0) {
+		const char *end = memchr(body, '\n', len);
+		size_t n = end == NULL ? len : (size_t)(end - body);
+		if (n == 0 || n > ENVELOPE_MAX || ++lines > POST_FRAMES)
+			return false;
+		n += end != NULL;
+		body += n;
+		len -= n;
+	}
+	*count = lines;
+	return lines > 0;
+}
+
+static void take_lines(struct taking *t)
+{
+	const char *at = t->post->body;
+	size_t left = t->post->len;
+	while (left > 0 && t->status == 0) {
+		const char *end = memchr(at, '\n', left);
+		size_t n = end == NULL ? left : (size_t)(end - at);
+		accept_line(t, at, n);
+		n += end != NULL;
+		at += n;
+		left -= n;
+	}
+}
+
+static bool all_revoked(const struct child *c, const struct peer *p)
+{
+	for (unsigned i = 0; i < c->keys; i++)
+		if (memcmp(c->key[i].key.public_, p->key.public_, KEY_PUBLIC) == 0)
+			return c->key[i].revoked_at != 0;
+	return false;
+}
+
+static bool nearly_full(const struct node *n)
+{
+	return store_bytes(n->store) / 1024 >=
+	       (int64_t)n->config->store_mib * 1024 / 100 * FULL_PERCENT;
+}
+
+static void answer(struct taking *t, bool committed, struct answer *out)
+{
+	if (!committed) {
+		node_say(t->n, 3, "store: %s", store_why(t->n->store));
+		refuse(out, 503, "store", store_is_full(t->n->store) ? RETRY_FULL_S : 5);
+	} else if (t->status == 403) {
+		refuse(out, 403, t->why, -1);
+	} else if (t->status == 409) {
+		finish(out, 409,
+			json_pack("{s:o, s:o}", "want", pair(t->want), "dur",
+				pair(accept_dur(t->child))));
+	} else if (t->refuse_sequenced && t->any_sequenced) {
+		refuse(out, 503, "full", RETRY_FULL_S);
+	} else {
+		finish(out, 200, reply(t));
+	}
+}
+
+static void spend(struct child *c, size_t frames)
+{
+	c->tokens -= (double)frames;
+}
+
+void accept_up(struct node *n, const struct peer *p, const struct post_in *in, struct now now,
+	struct answer *out)
+{
+	struct taking t = {
+		.n = n, .peer = p, .post = in, .now = now, .ok = json_array(), .rej = json_array()
+	};
+	size_t frames = 0;
+	*out = (struct answer){ .retry_after = -1 };
+	pthread_mutex_lock(&n->lock);
+	store_begin(n->store);
+	t.child = accept_know(n, p, now);
+	if (t.child == NULL) {
+		store_commit(n->store);
+		refuse(out, 403, "too many children", -1);
+	} else if (in->len > POST_BYTES || !split(in->body, in->len, &frames)) {
+		store_commit(n->store);
+		refuse(out, in->len > POST_BYTES ? 413 : 422,
+			"the body cannot be split into frames", -1);
+	} else if (all_revoked(t.child, p)) {
+		store_commit(n->store);
+		refuse(out, 403, "revoked", -1);
+	} else {
+		spend(t.child, frames);
+		t.refuse_sequenced = nearly_full(n);
+		take_lines(&t);
+		accept_save(n, t.child);
+		FAULT("accept.before_commit");
+		bool committed = store_commit(n->store);
+		if (committed)
+			t.child->stored = true;
+		else
+			accept_reload(n, t.child);
+		answer(&t, committed, out);
+		if (t.refuse_sequenced) {
+			store_begin(n->store);
+			node_alarm(n, now, "store-full", n->org,
+				"the store is over %d %% of its room: digests are "
+				"asked to wait",
+				FULL_PERCENT);
+			store_commit(n->store);
+		}
+	}
+	pthread_mutex_unlock(&n->lock);
+	json_decref(t.ok);
+	json_decref(t.rej);
+}
+
+void accept_head(struct node *n, const struct peer *p, struct now now, struct answer *out)
+{
+	char pv[HASH_HEX];
+	*out = (struct answer){ .retry_after = -1 };
+	pthread_mutex_lock(&n->lock);
+	store_begin(n->store);
+	struct child *c = accept_know(n, p, now);
+	if (c != NULL)
+		accept_save(n, c);
+	bool committed = store_commit(n->store);
+	if (c != NULL && committed)
+		c->stored = true;
+	if (c == NULL) {
+		refuse(out, 403, "too many children", -1);
+	} else if (!committed) {
+		accept_reload(n, c);
+		refuse(out, 503, "store", 5);
+	} else if (all_revoked(c, p)) {
+		refuse(out, 403, "revoked", -1);
+	} else {
+		hash_hex(c->pv, pv);
+		finish(out, 200,
+			json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:I, s:s, s:s}", "ep",
+				(json_int_t)c->head.ep, "sq", (json_int_t)c->head.sq, "pv", pv,
+				"cov", cover_told(c), "dur", pair(accept_dur(c)), "up",
+				pair(up_of(n, c)), "now", (json_int_t)now.wall_ms, "org", n->org,
+				"tier", tier_name(n->tier)));
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
+bool accept_allowed(
+	struct node *n, const struct peer *p, size_t bytes, struct now now, struct answer *out)
+{
+	bool allowed = true;
+	pthread_mutex_lock(&n->lock);
+	struct child *c = accept_child(n, p->org);
+	if (c != NULL) {
+		double rate = (double)n->config->child_rate, burst = (double)n->config->child_burst;
+		c->tokens += (double)(now.mono_ms - c->tokens_ms) / 1000 * rate;
+		c->tokens = c->tokens > burst ? burst : c->tokens;
+		c->tokens_ms = now.mono_ms;
+		allowed = c->tokens >= 1;
+		if (!allowed)
+			refuse(out, 429, "too fast", (int)((1 - c->tokens) / rate) + 1);
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (allowed && bytes > POST_PACKED) {
+		refuse(out, 413, "too large", -1);
+		allowed = false;
+	}
+	return allowed;
+}

@@ -1,0 +1,14 @@
+/* rollup_private.h - what the files of rollup share. */
+#ifndef AGGREGATOR_ROLLUP_PRIVATE_H
+#define AGGREGATOR_ROLLUP_PRIVATE_H
+
+#include "aggregator/rollup.h"
+
+struct rollup {
+	int64_t next_ms, tidy_ms; /* mono */
+};
+
+/* The finest resolution whose periods contain a window of this coarseness. */
+uint32_t rollup_class(int64_t coarse_s);
+
+#endif
