@@ -355,6 +355,11 @@ void accept_roster(struct node *n, struct now now, struct roster *out)
 	}
 }
 
+int64_t accept_serial(const struct node *n)
+{
+	return n->accept->serial;
+}
+
 bool accept_totals(struct node *n, const char *org, struct totals *out)
 {
 	const struct child *c = accept_child(n, org);

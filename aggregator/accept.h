@@ -42,6 +42,9 @@ void accept_key(struct node *n, const struct peer *p, struct now now);
 void accept_revoke(
 	struct node *n, const char *org, const uint8_t public_[KEY_PUBLIC], int64_t at_s);
 
+/* The number of the newest frame row. */
+int64_t accept_serial(const struct node *n);
+
 /* Children by state, for beats and roll-ups. Late: no beat for 3 intervals; silent: for 15 min. */
 struct roster {
 	uint32_t known, reporting, late, silent;

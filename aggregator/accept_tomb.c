@@ -59,33 +59,32 @@ static void bury(struct taking *t, uint64_t ep, uint64_t first, uint64_t last)
 static void keep_row(
 	struct taking *t, const struct frame *f, uint64_t ep, uint64_t first, uint64_t last)
 {
+	const json_t *w = json_object_get(f->json, "w");
+	const char *hex = json_text_of(f->json, "hash");
+	uint8_t hash[HASH] = { 0 };
+	char *copy = strndup(f->line, f->len);
+	hex_read(hex, strlen(hex), hash, HASH);
 	for (uint64_t sq = first; sq <= last; sq++) {
 		struct query *q =
 			store_query(t->n->store, "INSERT OR IGNORE INTO frame VALUES(NULL, ?1, ?2, "
-						 "?3, ?4, ?5, ?6, ?7, 0, ?8, 0, ?9)");
+						 "?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
 		bind_text(q, t->child->org);
 		bind_int(q, (int64_t)ep);
 		bind_int(q, (int64_t)sq);
 		bind_int(q, FRAME_TOMB);
-		if (sq == last) {
-			const char *hex = json_text_of(f->json, "hash");
-			uint8_t hash[HASH] = { 0 };
-			hex_read(hex, strlen(hex), hash, HASH);
+		if (sq == last)
 			bind_blob(q, hash, HASH);
-			bind_int(q, t->now.wall_ms / 86400000);
-			bind_int(q, json_int_of(json_object_get(f->json, "w"), "start", 0));
-			bind_int(q, t->now.wall_ms);
-			bind_text(q, f->line);
-			query_run(q);
-		} else {
+		else
 			bind_null(q);
-			bind_int(q, t->now.wall_ms / 86400000);
-			bind_int(q, json_int_of(json_object_get(f->json, "w"), "start", 0));
-			bind_int(q, t->now.wall_ms);
-			bind_text(q, "");
-			query_run(q);
-		}
+		bind_int(q, t->now.wall_ms / 86400000);
+		bind_int(q, json_int_of(w, "start", 0));
+		bind_int(q, json_int_of(w, "coarse_s", 300));
+		bind_int(q, t->now.wall_ms);
+		bind_int(q, !t->child->count || t->n->links == 0);
+		bind_text(q, sq == last && copy != NULL ? copy : "");
+		query_run(q);
 	}
+	free(copy);
 	t->n->accept->serial = store_last_id(t->n->store);
 }
 

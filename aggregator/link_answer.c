@@ -93,7 +93,7 @@ static void take_clock(struct link *l, struct now now, int64_t parent_ms)
 
 /* --- dur and up -------------------------------------------------------------------------- */
 
-static bool read_id(const json_t *answer, const char *name, struct frame_id *id)
+bool link_read_id(const json_t *answer, const char *name, struct frame_id *id)
 {
 	const json_t *a = json_object_get(answer, name);
 	const json_t *ep = json_array_get(a, 0), *sq = json_array_get(a, 1);
@@ -361,9 +361,9 @@ static void accepted(struct link *l, struct now now, const json_t *a)
 	forget_hurried(l);
 	take_flashes(l, json_object_get(a, "ok"));
 	take_rejects(l, now, json_object_get(a, "rej"));
-	if (read_id(a, "dur", &id))
+	if (link_read_id(a, "dur", &id))
 		take_dur(l, now, id);
-	if (read_id(a, "up", &id))
+	if (link_read_id(a, "up", &id))
 		take_up(l, id);
 	take_receipt(l, now, json_text_of(a, "rc"));
 	unstick(l, now);
@@ -373,13 +373,13 @@ static void accepted(struct link *l, struct now now, const json_t *a)
 
 static void conflict(struct link *l, struct now now, const json_t *a)
 {
-	struct frame_id id;
+	struct frame_id id, dur = { 0, 0 };
 	l->failures = 0;
 	send_again(l);
-	if (read_id(a, "dur", &id))
-		take_dur(l, now, id);
-	if (read_id(a, "want", &id))
-		link_wanted(l, now, id);
+	if (link_read_id(a, "dur", &dur))
+		take_dur(l, now, dur);
+	if (link_read_id(a, "want", &id))
+		link_wanted(l, id, dur);
 	else
 		link_head_wanted(l, "a conflict without a place");
 	if (++l->refusals > 3)
@@ -428,8 +428,13 @@ static void refused(struct link *l, struct now now, int status, int retry_after)
 	if (retry_after < 0)
 		return;
 	int64_t wait = retry_after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : retry_after;
-	int64_t spread = link_random(l, wait * 100 + 1000);
-	l->not_before = now.mono_ms + wait * 1000 + spread;
+	int64_t until = now.mono_ms + wait * 1000 + link_random(l, wait * 100 + 1000);
+	l->not_before = until;
+	if (status != 503 || l->flight.first.sq == 0)
+		return;
+	/* No room for digests: beats and flashes still go. */
+	l->calm_until = until;
+	l->not_before = now.mono_ms + 1 + link_random(l, (int64_t)l->n->config->beat_s * 250);
 }
 
 static void by_status(struct link *l, struct now now, int status, int retry_after, const json_t *a)

@@ -41,6 +41,11 @@ static bool row_there(struct link *l, struct frame_id id)
 	return there;
 }
 
+static struct frame_id next_of(struct frame_id id)
+{
+	return (struct frame_id){ id.ep, id.sq + 1 };
+}
+
 /* An epoch of ours that goes on from exactly there, and whose first frame we have. */
 static bool epoch_after(struct link *l, const struct head *h, uint64_t *ep)
 {
@@ -156,28 +161,35 @@ void link_take_head(struct link *l, struct now now, const json_t *answer)
 		return;
 	}
 	h.id = (struct frame_id){ (uint64_t)ep, (uint64_t)sq };
-	struct frame_id from;
+	struct frame_id from = { 0, 0 };
 	keep_held(l, cov);
 	if (known(l, &h, &from))
 		l->s.sent = from;
 	else
 		begin_epoch(l, now, &h);
-	/* What it holds is durable there at most up to here. */
-	if (frame_id_compare(l->s.dur, h.id) > 0)
-		l->s.dur = h.id;
+	struct frame_id dur = h.id;
+	if (link_read_id(answer, "dur", &dur) && frame_id_compare(dur, h.id) > 0)
+		dur = h.id;
+	/* A frame that it refused lies between: its refusal may have been lost on the way. */
+	if (frame_id_compare(from, h.id) == 0 && dur.ep == from.ep && dur.sq < from.sq &&
+		row_there(l, next_of(dur)))
+		l->s.sent = dur;
+	if (frame_id_compare(l->s.dur, dur) > 0)
+		l->s.dur = dur;
 	l->need_head = false;
 	l->dur_at = now.mono_ms;
 	link_save(l);
 }
 
-void link_wanted(struct link *l, struct now now, struct frame_id want)
+void link_wanted(struct link *l, struct frame_id want, struct frame_id dur)
 {
 	struct frame_id next = { l->s.last.ep, l->s.last.sq + 1 };
-	(void)now;
 	if (want.sq == 0 || frame_id_compare(want, next) > 0 ||
 		(frame_id_compare(want, next) < 0 && !row_there(l, want))) {
 		link_head_wanted(l, "it wants what is not here");
 		return;
 	}
 	l->s.sent = (struct frame_id){ want.ep, want.sq - 1 };
+	if (dur.ep == want.ep && dur.sq < l->s.sent.sq && row_there(l, next_of(dur)))
+		l->s.sent = dur;
 }

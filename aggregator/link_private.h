@@ -73,7 +73,8 @@ struct link {
 	bool need_head, closed; /* since the start: the open window was closed */
 	bool stopped;
 	char why[128];
-	int64_t not_before;          /* mono ms: back-off, Retry-After */
+	int64_t not_before; /* mono ms: back-off, Retry-After */
+	int64_t calm_until; /* mono ms: the parent has no room for what is sequenced; beats go on */
 	unsigned failures, refusals; /* in a row: connections and 429/503; 409 without progress */
 	bool halve;                  /* 413: fewer frames a POST */
 	int64_t windows_at;          /* mono ms of the last POST with digests */
@@ -130,10 +131,13 @@ void link_add_in(json_t *in, const json_t *more);
 /* Appends @more's ranges to @cov, neighbours joined. */
 void link_add_cov(json_t *cov, const json_t *more);
 
+/* link_answer.c */
+bool link_read_id(const json_t *answer, const char *name, struct frame_id *id);
+
 /* link_head.c */
 void link_take_head(struct link *l, struct now now, const json_t *answer);
-/* 409: where the parent wants us to go on. */
-void link_wanted(struct link *l, struct now now, struct frame_id want);
+/* 409: where the parent wants us to go on; what is not durable there is sent again as well. */
+void link_wanted(struct link *l, struct frame_id want, struct frame_id dur);
 
 /* link_room.c */
 bool link_short_of_room(struct link *l);

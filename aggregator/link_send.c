@@ -179,7 +179,9 @@ static bool put_row(struct parcel *p, const struct sent_row *r)
 	if (r->code != CODE_NONE) {
 		if (r->code == CODE_FREED)
 			last += LINK_TOMB_ROWS - 1;
-		if (!put_tomb(p, r->id.ep, r->id.sq, &last)) {
+		/* A tomb within a range would make its other lines count wrongly. */
+		p->full = p->flight.first.sq > 0;
+		if (p->full || !put_tomb(p, r->id.ep, r->id.sq, &last)) {
 			if (!p->full)
 				node_alarm(l->n, p->now, "tomb-impossible", l->parent,
 					"the totals of frame %llu/%llu are not known any more",
@@ -213,7 +215,7 @@ static void put_due_tombs(struct parcel *p)
 	struct link *l = p->l;
 	struct frame_id bad[16];
 	unsigned n = 0;
-	if (p->now.mono_ms < l->tombs_at + beat_ms(l))
+	if (p->now.mono_ms < l->tombs_at + beat_ms(l) || p->now.mono_ms < l->calm_until)
 		return;
 	struct query *q = store_query(l->n->store,
 		"SELECT ep, sq FROM link_sent WHERE link = ?1 AND code <> 0"
@@ -252,7 +254,8 @@ static int64_t windows_due(struct link *l, unsigned *batch)
 	if (!behind && hold < l->win.every_ms * 9 / 10)
 		hold = l->win.every_ms * 9 / 10;
 	*batch = most < 1 ? 1 : most > POST_FRAMES ? POST_FRAMES : (unsigned)most;
-	return l->windows_at + hold;
+	int64_t due = l->windows_at + hold;
+	return due < l->calm_until ? l->calm_until : due;
 }
 
 static void put_sequenced(struct parcel *p, bool windows, unsigned batch)
@@ -261,6 +264,8 @@ static void put_sequenced(struct parcel *p, bool windows, unsigned batch)
 	struct sent_row r;
 	while (!p->full && p->frames < p->most) {
 		bool may = windows && p->flight.windows < batch;
+		if (p->now.mono_ms < l->calm_until)
+			break;
 		if (!row_behind(l, &r)) {
 			if (!link_sequence(l, p->now, may))
 				break;

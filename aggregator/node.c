@@ -72,6 +72,7 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 	n->key = id->key;
 	memcpy(n->site_key, id->site_key, sizeof n->site_key);
 	n->links = 0;
+	n->beat_ms = n->tidy_ms = now.mono_ms;
 	make_lock(&n->lock);
 	enum store_open how = store_open(&n->store, so, &damage);
 	if (how == STORE_FAILED) {
@@ -88,11 +89,13 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 			damage.text);
 		good = store_commit(n->store) || err_set(err, "%s", store_why(n->store));
 	}
+	good = good && accept_open(n, err) && rollup_open(n, err);
 	for (unsigned i = 0; good && i < c->parents; i++) {
 		n->link[i] = link_open(n, i, now, err);
 		good = n->link[i] != NULL;
 		n->links += good;
 	}
+	good = good && (c->redis == NULL || digest_open(n, now, err));
 	if (!good)
 		node_close(n);
 	return good;
@@ -103,11 +106,57 @@ void node_close(struct node *n)
 	for (unsigned i = 0; i < n->links; i++)
 		link_close(n->link[i]);
 	n->links = 0;
+	digest_free(n);
+	rollup_free(n);
+	accept_free(n);
 	store_close(n->store);
 	n->store = NULL;
 	key_wipe(&n->key);
 	memset(n->site_key, 0, sizeof n->site_key);
 	pthread_mutex_destroy(&n->lock);
+}
+
+/* --- turns ------------------------------------------------------------------------------- */
+
+static void beat(struct node *n, struct now now)
+{
+	if (now.mono_ms < n->beat_ms)
+		return;
+	n->beat_ms = now.mono_ms + (int64_t)n->config->beat_s * 1000;
+	store_begin(n->store);
+	for (unsigned i = 0; i < n->links; i++) {
+		json_t *body = digest_beat(n, link_level(n->link[i]), now);
+		link_hurry(n->link[i], FRAME_BEAT, "", body, NULL, now);
+		json_decref(body);
+	}
+	store_commit(n->store);
+	if (n->links > 0 && n->wake != NULL)
+		n->wake(n->ctx);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t node_tick(struct node *n, struct now now)
+{
+	pthread_mutex_lock(&n->lock);
+	digest_close(n, now, false);
+	beat(n, now);
+	rollup_tick(n, now);
+	notice_tick(n, now);
+	int64_t again = sooner(n->beat_ms, digest_due(n, now));
+	again = sooner(again, sooner(rollup_due(n, now), notice_due(n, now)));
+	for (unsigned i = 0; i < n->links; i++)
+		again = sooner(again, link_tick(n->link[i], now));
+	if (now.mono_ms >= n->tidy_ms) {
+		n->tidy_ms = now.mono_ms + TIDY_MS;
+		accept_tick(n, now);
+		store_tidy(n->store);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return sooner(again, n->tidy_ms);
 }
 
 /* --- out --------------------------------------------------------------------------------- */

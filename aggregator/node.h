@@ -45,6 +45,7 @@ struct node {
 	struct digest *digest; /* NULL: no sensors here */
 	struct accept *accept; /* children as far as they are kept in memory */
 	struct rollup *rollup;
+	int64_t beat_ms, tidy_ms; /* mono: the next beat, the next tidying */
 	/* Outward, all may be NULL. @say: priority as in syslog. Called inside transactions: only
 	 * queue. */
 	void (*say)(void *ctx, int priority, const char *text);

@@ -238,7 +238,7 @@ static void note_made(struct node *n, const char *parent, int64_t start, uint32_
 	bind_text(q, parent);
 	bind_int(q, start);
 	bind_int(q, res);
-	bind_int(q, n->accept->serial);
+	bind_int(q, accept_serial(n));
 	bind_int(q, rev);
 	bind_int(q, now.wall_ms);
 	query_run(q);
