@@ -9,8 +9,14 @@
 
 struct pki;
 
-/* Folder of a node: node.key node.crt site.key trust.crt (roots for parents' server certificates),
- * and where it has children ca.key ca.crt crl.pem issued/. Keys are 0600. */
+// clang-format off
+/* Folder of a node, keys 0600:
+ *   node.key site.key           its own; the frame key is the certificate's key
+ *   parents/ORG/{cert,ca}.pem   what each parent signed, and the authority of its server certificate
+ *   ca.key ca.crt crl.pem       the authority for its children, if it has some
+ *   server.crt issued/          our server certificate by it; what it signed
+ * Subjects: CN org, OU tier (of an authority: "authority"), ST region, O industry. */
+// clang-format on
 struct pki *pki_open(const char *folder, struct err *err);
 void pki_close(struct pki *p);
 /* Reads certificates and CRL again if a file changed; called every 10 s. True: something changed.
@@ -26,12 +32,15 @@ int pki_days_left(const struct pki *p);
  * pki_peer() reads who it is. */
 void pki_guard(struct pki *p, void *session);
 bool pki_peer(struct pki *p, void *session, struct peer *out);
-/* PEM texts for the server and for curl; borrowed until the next pki_reload(). */
-const char *pki_cert_pem(const struct pki *p);
-const char *pki_key_pem(const struct pki *p);
-const char *pki_trust_path(const struct pki *p);
-const char *pki_cert_path(const struct pki *p);
+/* For MHD_OPTION_HTTPS_CERT_CALLBACK: gives each handshake the server certificate as it is now. */
+typedef void pki_any(void);
+pki_any *pki_server_certificate(void);
+/* For curl. */
 const char *pki_key_path(const struct pki *p);
+void pki_cert_path(const struct pki *p, const char *parent, char *out, size_t cap);
+void pki_trust_path(const struct pki *p, const char *parent, char *out, size_t cap);
+/* The public key in a PEM or DER certificate, and its CN. */
+bool pki_read_cert(const void *bytes, size_t n, struct peer *out, struct err *err);
 
 /* --- enrolment --- */
 /* At any node: makes node.key, site.key and a request (PEM to @out). Nothing that exists is
@@ -46,13 +55,16 @@ struct pki_grant {
 	enum tier tier;
 	char region[8], industry[8];
 	int days;
+	int64_t seconds;        /* and so many, for tests of what ends soon */
 	const char *host_names; /* of its own listener, comma-separated, or NULL */
 	bool may_have_children;
 };
 bool pki_sign(const char *folder, const char *request_pem, const struct pki_grant *g, FILE *out,
 	struct peer *who, struct err *err);
-bool pki_take(const char *folder, const char *answer_pem,
-	struct err *err); /* installs what the parent signed */
+/* Installs what a parent signed; @parent gets its org. */
+bool pki_take(const char *folder, const char *answer_pem, char parent[ORG_TEXT], struct err *err);
+/* Files in issued/ of an organisation ("": of all); the names are the caller's to free(). */
+size_t pki_issued(const char *folder, const char *org, char ***names);
 bool pki_revoke(const char *folder, const char *org, struct err *err); /* into crl.pem */
 
 #endif

@@ -248,4 +248,83 @@ static struct link_state kit_state(struct link *l)
 	return s;
 }
 
+/* --- of one test ------------------------------------------------------------------------- */
+
+static struct kit k;
+
+static int before(void **state)
+{
+	(void)state;
+	kit_init(&k, true);
+	kit_start(&k);
+	return 0;
+}
+
+static int after(void **state)
+{
+	(void)state;
+	kit_fini(&k);
+	return 0;
+}
+
+/* Asks until a POST, which has to come. */
+static struct link_post want_post(void)
+{
+	struct link_post post;
+	assert_int_equal(kit_ask(&k, k.link, &post), ASK_POST);
+	return post;
+}
+
+static void want_nothing(void)
+{
+	struct link_post post;
+	assert_int_equal(kit_ask(&k, k.link, &post), ASK_NOTHING);
+}
+
+/* @n windows, sent one after the other; the last answer is not given. */
+static struct link_post send_windows(unsigned n)
+{
+	kit_head(&k, k.link);
+	for (unsigned i = 0; i < n; i++)
+		kit_window(&k, 10);
+	return want_post();
+}
+
+static void hash_text(const struct link_post *post, unsigned at, char hex[HASH_HEX])
+{
+	struct frame f = kit_frame(post, at);
+	hash_hex(f.hash, hex);
+	frame_free(&f);
+}
+
+#define FLASH_ID "00000000000000000000000000000000000000000000000000000000000000f1"
+
+static void put_flash(uint64_t event)
+{
+	uint64_t covers[3] = { SENSOR, 1, event };
+	json_t *body = json_pack("{s:s,s:s,s:s,s:i,s:s,s:[i,i,I],s:s,s:s,s:s,s:i,s:s,s:s,s:i,s:i,"
+				 "s:s,s:s,s:[],s:[],s:i,s:b}",
+		"tier", "enterprise", "reg", "370500", "ind", "C26", "lvl", 1, "id", FLASH_ID,
+		"cov", SENSOR, 1, (json_int_t)event, "k", "6d1f0000000000000000000000000001", "sk",
+		"c0aa0000000000000000000000000001", "rule", "local", "rev", 1, "cat", "ics-command",
+		"tech", "T1692.001", "sev", 1, "conf", 90, "verb", "write", "verdict", "accepted",
+		"roles", "zones", "at", T0, "chg", 1);
+	assert_non_null(body);
+	store_begin(k.node.store);
+	link_hurry(k.link, FRAME_FLASH, FLASH_ID, body, covers, k.now);
+	assert_true(store_commit(k.node.store));
+	json_decref(body);
+	assert_int_equal(k.alarms, 0);
+}
+
+static void put_beat(void)
+{
+	json_t *body = digest_beat(&k.node, link_level(k.link), k.now);
+	store_begin(k.node.store);
+	link_hurry(k.link, FRAME_BEAT, "", body, NULL, k.now);
+	assert_true(store_commit(k.node.store));
+	json_decref(body);
+	assert_int_equal(k.alarms, 0);
+}
+
 #endif
