@@ -57,6 +57,7 @@ struct http_options {
 	void *ctx;
 };
 struct http *http_open(const struct http_options *o, struct err *err);
+bool http_is_loopback(const char *address);
 uint16_t http_port(const struct http *h);
 void http_wake(struct http *h); /* asks every waiting handler again */
 /* Cuts the live connections of one organisation (revoked). Returns how many. */

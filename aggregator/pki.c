@@ -288,6 +288,25 @@ int pki_days_left(const struct pki *p)
 	return (int)((p->not_after - (int64_t)time(NULL)) / 86400);
 }
 
+const char *pki_folder(const struct pki *p)
+{
+	return p->folder;
+}
+
+bool pki_renewal_due(const struct pki *p, const char *parent)
+{
+	char name[64];
+	struct peer who;
+	struct err ignored = { 0 };
+	snprintf(name, sizeof name, "parents/%s/cert.pem", parent);
+	gnutls_x509_crt_t crt = pki_read_crt(p->folder, name, &ignored);
+	bool due = crt != NULL && pki_peer_of(crt, &who, &ignored) &&
+		   who.not_after - (int64_t)time(NULL) < (who.not_after - who.not_before) / 3;
+	if (crt != NULL)
+		gnutls_x509_crt_deinit(crt);
+	return due;
+}
+
 const char *pki_key_path(const struct pki *p)
 {
 	return p->key_path;

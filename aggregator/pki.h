@@ -63,6 +63,17 @@ bool pki_sign(const char *folder, const char *request_pem, const struct pki_gran
 	struct peer *who, struct err *err);
 /* Installs what a parent signed; @parent gets its org. */
 bool pki_take(const char *folder, const char *answer_pem, char parent[ORG_TEXT], struct err *err);
+/* The organisation that asks, once the request's own signature is verified. */
+bool pki_request_org(const char *request_pem, char org[ORG_TEXT], struct err *err);
+/* ca.crt as PEM, the caller's to free(); and SHA-256 of a certificate's DER. */
+char *pki_authority(const char *folder, struct err *err);
+bool pki_authority_hash(const char *folder, uint8_t out[HASH], struct err *err);
+bool pki_pem_hash(const char *pem, uint8_t out[HASH], struct err *err);
+/* One of issued/. */
+bool pki_issued_read(const char *folder, const char *name, struct peer *out, struct err *err);
+/* Less than a third of what @parent signed is left. */
+bool pki_renewal_due(const struct pki *p, const char *parent);
+const char *pki_folder(const struct pki *p);
 /* Files in issued/ of an organisation ("": of all); the names are the caller's to free(). */
 size_t pki_issued(const char *folder, const char *org, char ***names);
 bool pki_revoke(const char *folder, const char *org, struct err *err); /* into crl.pem */

@@ -175,3 +175,47 @@ size_t pki_issued(const char *folder, const char *org, char ***names)
 		closedir(d);
 	return count;
 }
+
+bool pki_issued_read(const char *folder, const char *name, struct peer *out, struct err *err)
+{
+	char path[PKI_PATH];
+	snprintf(path, sizeof path, "issued/%s", name);
+	gnutls_x509_crt_t crt = pki_read_crt(folder, path, err);
+	bool good = crt != NULL && pki_peer_of(crt, out, err);
+	if (crt != NULL)
+		gnutls_x509_crt_deinit(crt);
+	return good;
+}
+
+char *pki_authority(const char *folder, struct err *err)
+{
+	gnutls_datum_t pem;
+	if (!pki_load(folder, "ca.crt", &pem, err))
+		return NULL;
+	char *text = strndup((const char *)pem.data, pem.size);
+	gnutls_free(pem.data);
+	if (text == NULL)
+		err_set(err, "out of memory");
+	return text;
+}
+
+bool pki_pem_hash(const char *pem, uint8_t out[HASH], struct err *err)
+{
+	gnutls_datum_t d = { .data = (unsigned char *)(uintptr_t)pem,
+		.size = (unsigned)strlen(pem) };
+	gnutls_datum_t der;
+	int code = gnutls_pem_base64_decode2("CERTIFICATE", &d, &der);
+	if (code != 0)
+		return pki_failed(err, "authority", code);
+	hash_of(der.data, der.size, out);
+	gnutls_free(der.data);
+	return true;
+}
+
+bool pki_authority_hash(const char *folder, uint8_t out[HASH], struct err *err)
+{
+	char *pem = pki_authority(folder, err);
+	bool good = pem != NULL && pki_pem_hash(pem, out, err);
+	free(pem);
+	return good;
+}

@@ -295,6 +295,15 @@ static bool read_request(
 	return true;
 }
 
+bool pki_request_org(const char *request_pem, char org[ORG_TEXT], struct err *err)
+{
+	gnutls_x509_crq_t crq;
+	gnutls_x509_crq_init(&crq);
+	bool good = read_request(request_pem, crq, org, err);
+	gnutls_x509_crq_deinit(crq);
+	return good;
+}
+
 static int fill(
 	gnutls_x509_crt_t crt, gnutls_x509_crq_t crq, const char *org, const struct pki_grant *g)
 {

@@ -8,7 +8,7 @@
 
 #include "aggregator/pki.h"
 
-enum { PKI_PATH = 4300, PKI_FILE = 256 * 1024, PKI_CRL_DAYS = 3650 };
+enum { PKI_PATH = 4300, PKI_FILE = 8 * 1024 * 1024, PKI_CRL_DAYS = 3650 };
 
 /* A whole file; the caller's gnutls_free(). */
 bool pki_load(const char *folder, const char *name, gnutls_datum_t *out, struct err *err);

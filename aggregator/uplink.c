@@ -27,6 +27,7 @@ enum {
 	IDLE_MS = 10000,      /* then a POST's connection is closed */
 	DOWN_RETRY_MS = 5000, /* at first; doubled up to */
 	DOWN_RETRY_MOST_MS = 300000,
+	RENEW_MS = 60000, /* between looks at our certificate */
 	ANSWER_MAX = 1024 * 1024,
 	OBJECTS_MAX = 32 * 1024 * 1024, /* what comes down: packs in pieces */
 };
@@ -174,30 +175,27 @@ static bool connect_wire(struct wire *w)
 	return w->easy != NULL && w->multi != NULL;
 }
 
-/* What every request shares. */
-static void prepare(struct wire *w, const char *path, long timeout_ms)
+static void address(const struct wire *w, const char *path, char *out, size_t cap)
 {
-	struct uplink *u = w->u;
-	char url[1024];
-	size_t len = strlen(u->parent->url);
-	while (len > 0 && u->parent->url[len - 1] == '/')
+	const char *url = w->u->parent->url;
+	size_t len = strlen(url);
+	while (len > 0 && url[len - 1] == '/')
 		len--;
-	snprintf(url, sizeof url, "%.*s%s", (int)len, u->parent->url, path);
+	snprintf(out, cap, "%.*s%s", (int)len, url, path);
+}
+
+/* What every request shares. */
+static void basics(struct wire *w, const char *url, long timeout_ms)
+{
 	curl_easy_reset(w->easy);
 	curl_easy_setopt(w->easy, CURLOPT_URL, url);
 	curl_easy_setopt(w->easy, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(w->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(w->easy, CURLOPT_SSLVERSION,
 		(long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
-	curl_easy_setopt(w->easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(w->easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	curl_easy_setopt(w->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	curl_easy_setopt(w->easy, CURLOPT_CAINFO, pki_trust_path(u->pki));
 	curl_easy_setopt(w->easy, CURLOPT_CAPATH, NULL);
-	curl_easy_setopt(w->easy, CURLOPT_SSLCERT, pki_cert_path(u->pki));
-	curl_easy_setopt(w->easy, CURLOPT_SSLKEY, pki_key_path(u->pki));
-	curl_easy_setopt(w->easy, CURLOPT_PREREQFUNCTION, check_peer);
-	curl_easy_setopt(w->easy, CURLOPT_PREREQDATA, w);
 	curl_easy_setopt(w->easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(w->easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(w->easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -216,6 +214,23 @@ static void prepare(struct wire *w, const char *path, long timeout_ms)
 	w->err = (struct err){ 0 };
 	if (w->answer != NULL)
 		w->answer[0] = '\0';
+}
+
+/* A request over the link: with our certificate, to our parent and nobody else. */
+static void prepare(struct wire *w, const char *path, long timeout_ms)
+{
+	const struct uplink *u = w->u;
+	char url[1024], trust[4400], cert[4400];
+	address(w, path, url, sizeof url);
+	basics(w, url, timeout_ms);
+	pki_trust_path(u->pki, u->parent->org, trust, sizeof trust);
+	pki_cert_path(u->pki, u->parent->org, cert, sizeof cert);
+	curl_easy_setopt(w->easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(w->easy, CURLOPT_CAINFO, trust);
+	curl_easy_setopt(w->easy, CURLOPT_SSLCERT, cert);
+	curl_easy_setopt(w->easy, CURLOPT_SSLKEY, pki_key_path(u->pki));
+	curl_easy_setopt(w->easy, CURLOPT_PREREQFUNCTION, check_peer);
+	curl_easy_setopt(w->easy, CURLOPT_PREREQDATA, w);
 }
 
 /* The status, or 0: the connection failed and nobody knows. Like curl_easy_perform(), but
@@ -400,13 +415,50 @@ static bool ask_down(struct uplink *u, char said[256])
 	return status == 200 || status == 204;
 }
 
+/* A new certificate before the old one ends: the same key, asked for over the link itself. */
+static void renew(struct uplink *u)
+{
+	struct wire *w = &u->down;
+	struct node_identity id = { 0 };
+	char *request = NULL, parent[ORG_TEXT];
+	size_t len;
+	int retry_after;
+	if (!pki_renewal_due(u->pki, u->parent->org) || !connect_wire(w))
+		return;
+	snprintf(id.org, sizeof id.org, "%s", u->n->org);
+	prepare(w, "/chain/1/renew", POST_MS);
+	FILE *f = open_memstream(&request, &len);
+	bool good = f != NULL && pki_request(pki_folder(u->pki), &id, f, &w->err);
+	if (f != NULL)
+		fclose(f);
+	if (good) {
+		struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+		curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, headers);
+		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS, request);
+		int status = perform(w, &retry_after);
+		good = status == 200 && pki_take(pki_folder(u->pki), w->answer, parent, &w->err);
+		curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, NULL);
+		curl_slist_free_all(headers);
+		disconnect(w); /* the next one shows the new certificate */
+	}
+	free(request);
+	pthread_mutex_lock(&u->n->lock);
+	node_say(u->n, good ? 5 : 4, "%s: certificate %s%s%s", u->parent->url,
+		good ? "renewed" : "cannot be renewed", w->err.set ? ": " : "", w->err.text);
+	pthread_mutex_unlock(&u->n->lock);
+}
+
 static void *down_main(void *ctx)
 {
 	struct uplink *u = ctx;
 	char said[256] = "";
-	int64_t wait = 0;
+	int64_t wait = 0, renew_ms = 0;
 	while (!stopping(u)) {
 		int64_t from = now().mono_ms;
+		if (from >= renew_ms) {
+			renew_ms = from + RENEW_MS;
+			renew(u);
+		}
 		if (ask_down(u, said)) {
 			/* A parent that answers at once with nothing is not asked in a circle. */
 			wait = 0;
@@ -471,6 +523,44 @@ struct uplink *uplink_open(struct node *n, struct link *l, struct pki *p,
 	}
 	link_on_wake(l, wake_by_link, u);
 	return u;
+}
+
+/* --- one request ------------------------------------------------------------------------- */
+
+int uplink_once(const char *url, const char *path, const char *ca, const char *token,
+	const char *body, char **answer, struct err *err)
+{
+	struct agg_parent parent = { .url = (char *)(uintptr_t)url };
+	struct uplink u = { .parent = &parent };
+	struct wire w = { .u = &u, .most = ANSWER_MAX };
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+	char line[256], place[1024];
+	int status = 0, retry_after;
+	pthread_once(&curl_once, start_curl);
+	make_signals(&u);
+	if (token != NULL) {
+		snprintf(line, sizeof line, "Authorization: Bearer %s", token);
+		headers = curl_slist_append(headers, line);
+	}
+	if (connect_wire(&w)) {
+		address(&w, path, place, sizeof place);
+		basics(&w, place, CONNECT_MS * 2);
+		curl_easy_setopt(w.easy, CURLOPT_SSL_VERIFYPEER, ca == NULL ? 0L : 1L);
+		if (ca != NULL)
+			curl_easy_setopt(w.easy, CURLOPT_CAINFO, ca);
+		if (body != NULL)
+			curl_easy_setopt(w.easy, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(w.easy, CURLOPT_HTTPHEADER, headers);
+		status = perform(&w, &retry_after);
+	}
+	if (w.err.set)
+		err_set(err, "%s: %s", url, w.err.text);
+	disconnect(&w);
+	curl_slist_free_all(headers);
+	pthread_cond_destroy(&u.cond);
+	pthread_mutex_destroy(&u.lock);
+	*answer = w.answer;
+	return status;
 }
 
 void uplink_wake(struct uplink *u)

@@ -15,4 +15,10 @@ struct uplink *uplink_open(struct node *n, struct link *l, struct pki *p,
 void uplink_wake(struct uplink *u);  /* there may be something to send */
 void uplink_close(struct uplink *u); /* within a second, whatever is in flight; NULL is fine */
 
+/* One request without a client certificate, for enrolment. @ca: file of the authority that the
+ * other end must be of; NULL: anybody, for what is verified otherwise. @token, @body may be NULL.
+ * The status, or 0 and @err. *answer (NULL or the caller's to free()). */
+int uplink_once(const char *url, const char *path, const char *ca, const char *token,
+	const char *body, char **answer, struct err *err);
+
 #endif
