@@ -10,7 +10,7 @@ HARDEN   = -fstack-protector-strong -fPIE
 OPT     ?= -O3 -g -D_FORTIFY_SOURCE=2 -flto=auto
 ASAN     = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 ALL      = -std=c17 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(OPT) $(CFLAGS)
-DEFINES  = -DBONGSU_VERSION='"$(VERSION)"' -DBONGSU_RULES='"$(PREFIX)/share/bongsu/rules"'
+DEFINES  = -DBONGSU_VERSION='"$(VERSION)"' -DBONGSU_RULES='"$(PREFIX)/share/bongsu/rules"' -DBONGSU_CHAIN_DATA='"$(PREFIX)/share/bongsu/chain"'
 SAY      = $(if $V,,@echo "  $1 $@" &&)
 LINK     = $(call SAY,LD) $(CC) $(ALL) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@
 

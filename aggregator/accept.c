@@ -355,6 +355,11 @@ void accept_roster(struct node *n, struct now now, struct roster *out)
 	}
 }
 
+bool accept_child_known(const struct node *n, const char *org)
+{
+	return n->accept != NULL && accept_child((struct node *)(uintptr_t)n, org) != NULL;
+}
+
 int64_t accept_serial(const struct node *n)
 {
 	return n->accept->serial;

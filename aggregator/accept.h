@@ -42,6 +42,8 @@ void accept_key(struct node *n, const struct peer *p, struct now now);
 void accept_revoke(
 	struct node *n, const char *org, const uint8_t public_[KEY_PUBLIC], int64_t at_s);
 
+bool accept_child_known(const struct node *n, const char *org);
+
 /* The number of the newest frame row. */
 int64_t accept_serial(const struct node *n);
 

@@ -137,6 +137,7 @@ void accept_envelope(struct taking *t, const struct frame *f)
 		frame_check_level(&inner, (unsigned)t->n->config->accept_level, &err) ==
 			FRAME_GOOD) {
 		bool verified = verified_here(t, &inner);
+		notice_learn(t->n, inner.org, t->child->org);
 		if (inner.type == FRAME_FLASH)
 			accept_flash(t, &inner, line, len, path, verified);
 		else if (inner.type == FRAME_RECEIPT &&

@@ -6,14 +6,9 @@
 #include "aggregator/accept.h"
 #include "aggregator/enrol.h"
 #include "aggregator/pki.h"
-#include "common/clock.h"
+#include "aggregator/now.h"
 
 enum { REQUEST_MOST = 16 * 1024, CONNECTIONS = 64, PER_ADDRESS = 8, IDLE_S = 15 };
-
-static struct now now(void)
-{
-	return (struct now){ .wall_ms = wall_ns() / 1000000, .mono_ms = mono_ns() / 1000000 };
-}
 
 static void say(struct http_reply *out, int status, const char *why)
 {

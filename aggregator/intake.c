@@ -12,7 +12,7 @@
 
 #include "aggregator/digest.h"
 #include "aggregator/fault.h"
-#include "common/clock.h"
+#include "aggregator/now.h"
 #include "common/talk.h"
 
 #define GROUP    "bongsu-aggregator"
@@ -53,11 +53,6 @@ struct intake {
 	bool runs;
 	atomic_bool stop;
 };
-
-static struct now now(void)
-{
-	return (struct now){ .wall_ms = wall_ns() / 1000000, .mono_ms = mono_ns() / 1000000 };
-}
 
 static void nap(struct intake *in, int64_t ms)
 {

@@ -60,10 +60,9 @@ static void make_lock(pthread_mutex_t *lock)
 	pthread_mutexattr_destroy(&kind);
 }
 
-bool node_open(struct node *n, const struct agg_config *c, const struct node_identity *id,
-	const struct store_options *so, struct now now, struct err *err)
+static void be(
+	struct node *n, const struct agg_config *c, const struct node_identity *id, struct now now)
 {
-	struct err damage = { 0 };
 	n->config = c;
 	snprintf(n->org, sizeof n->org, "%s", id->org);
 	snprintf(n->region, sizeof n->region, "%s", id->region);
@@ -74,6 +73,30 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 	n->links = 0;
 	n->beat_ms = n->tidy_ms = now.mono_ms;
 	make_lock(&n->lock);
+}
+
+bool node_peek(struct node *n, const struct agg_config *c, const struct node_identity *id,
+	struct now now, struct err *err)
+{
+	char path[4200];
+	snprintf(path, sizeof path, "%s/chain.db", c->folder);
+	struct store_options so = { .path = path, .look = true };
+	be(n, c, id, now);
+	if (store_open(&n->store, &so, err) == STORE_FAILED) {
+		pthread_mutex_destroy(&n->lock);
+		return false;
+	}
+	if (make_tables(n->store, err) && accept_open(n, err) && notice_open(n, now, err))
+		return true;
+	node_close(n);
+	return false;
+}
+
+bool node_open(struct node *n, const struct agg_config *c, const struct node_identity *id,
+	const struct store_options *so, struct now now, struct err *err)
+{
+	struct err damage = { 0 };
+	be(n, c, id, now);
 	enum store_open how = store_open(&n->store, so, &damage);
 	if (how == STORE_FAILED) {
 		pthread_mutex_destroy(&n->lock);
@@ -89,7 +112,7 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 			damage.text);
 		good = store_commit(n->store) || err_set(err, "%s", store_why(n->store));
 	}
-	good = good && accept_open(n, err) && rollup_open(n, err);
+	good = good && accept_open(n, err) && rollup_open(n, err) && notice_open(n, now, err);
 	for (unsigned i = 0; good && i < c->parents; i++) {
 		n->link[i] = link_open(n, i, now, err);
 		good = n->link[i] != NULL;

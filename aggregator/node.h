@@ -45,6 +45,9 @@ struct node {
 	struct digest *digest; /* NULL: no sensors here */
 	struct accept *accept; /* children as far as they are kept in memory */
 	struct rollup *rollup;
+	int64_t notice_due_s;     /* when a timer of a notice is due next */
+	uint64_t down_seq;        /* the newest object that goes down */
+	bool receipts_wait;       /* to be handed to the links */
 	int64_t beat_ms, tidy_ms; /* mono: the next beat, the next tidying */
 	/* Outward, all may be NULL. @say: priority as in syslog. Called inside transactions: only
 	 * queue. */
@@ -67,6 +70,9 @@ struct node_identity {
 bool node_open(struct node *n, const struct agg_config *c, const struct node_identity *id,
 	const struct store_options *so, struct now now, struct err *err);
 void node_close(struct node *n);
+/* Beside a running daemon, for the command line: store and children, no links, no windows. */
+bool node_peek(struct node *n, const struct agg_config *c, const struct node_identity *id,
+	struct now now, struct err *err);
 /* What is due: closes windows, makes beats and roll-ups, runs timers, frees old bodies, coarsens
  * when short of room. Returns when it wants to be called next (mono ms). */
 int64_t node_tick(struct node *n, struct now now);

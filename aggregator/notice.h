@@ -1,28 +1,83 @@
 /* notice.h - what goes down (warnings, notices, indicator sets, rule packs) and what comes back:
- * the states of each, append-only, every transition a signed frame. */
+ * the states of each, append-only, every transition signed.
+ *
+ * A *case* is one object that went down. Its *standing* at one firm is found by walking the
+ * transitions from the object's hash: each names the hash of the state it leaves, so late, repeated
+ * and re-ordered ones converge, and two different successors of one state are a conflict that both
+ * sides see. */
 #ifndef AGGREGATOR_NOTICE_H
 #define AGGREGATOR_NOTICE_H
 
 #include "aggregator/accept.h"
+#include "aggregator/link.h"
 
 extern const char notice_tables[];
 
+/* --- the node's life --- */
+bool notice_open(struct node *n, struct now now, struct err *err);
+/* Sends receipts that wait and looks at what the command line wrote; under the node's lock. */
+void notice_poll(struct node *n, struct now now);
+/* Timers: overdue, escalated, expired. */
+void notice_tick(struct node *n, struct now now);
+int64_t notice_due(struct node *n, struct now now); /* mono ms */
+
+/* --- the parent's side --- */
 /* GET /chain/1/down?after=N: what child @p has not had, as JSON {"seq":N,"objects":[line …]};
  * false: nothing new. */
 bool notice_down(
 	struct node *n, const struct peer *p, uint64_t after, struct now now, struct answer *out);
-/* The sequence of the newest object for @p: "ntc" of replies. */
+/* An original of @org came through child @via: what is for it goes that way. */
+void notice_learn(struct node *n, const char *org, const char *via);
+/* The sequence of the newest object: "ntc" of replies. */
 uint64_t notice_newest(struct node *n, const struct peer *p);
-/* The child's side: the reply of a parent's /down. Verifies, stores, delivers (receipt "delivered"
- * goes up by itself), relays to its own children what is addressed further down. */
-void notice_take(struct node *n, struct link *from, struct now now, const char *json, size_t len);
-uint64_t notice_after(struct node *n, const struct link *from); /* the last sequence taken */
 /* A receipt (transition) frame of a child, or inside an envelope of its descendant. False and @err:
- * illegal. */
+ * illegal, not stored. */
 bool notice_receipt(struct node *n, const struct peer *from, const struct frame *f, struct now now,
 	struct err *err);
-/* Timers: overdue, escalated, expired. */
-void notice_tick(struct node *n, struct now now);
-int64_t notice_due(struct node *n, struct now now);
+
+/* --- the child's side --- */
+/* The reply of a parent's /down. Verifies, stores, delivers (receipt "delivered" goes up by
+ * itself), relays to its own children what is for them. */
+void notice_take(struct node *n, struct link *from, struct now now, const char *json, size_t len);
+uint64_t notice_after(struct node *n, const struct link *from); /* the last sequence taken */
+
+/* --- people: what the command line asks for; only rows are written, the daemon sends them --- */
+struct notice_issue {
+	enum frame_type type;
+	const char *to;  /* an organisation, or "*" */
+	const char *via; /* the child through which it is reached, where it is not a child itself */
+	json_t *members; /* of the frame, without case; borrowed */
+	const struct key *key;
+};
+/* Publishes; @id gets the case. */
+bool notice_issue(
+	struct node *n, const struct notice_issue *i, char id[65], struct now now, struct err *err);
+/* One transition. @firm: NULL at the firm itself; else the issuer's word about that firm.
+ * @action, @reason may be NULL. */
+struct notice_move {
+	const char *id, *firm, *state, *by, *action, *reason;
+	int64_t evidence;
+	const struct key *key; /* issuer's */
+};
+bool notice_move(struct node *n, const struct notice_move *m, struct now now, struct err *err);
+/* Cases and standings, for the command line and the API. New references. */
+json_t *notice_list(struct node *n, bool open_only);
+json_t *notice_show(struct node *n, const char *id);
+
+/* --- rule packs and indicator sets --- */
+/* Signed by publishers, apart from who issues them: text over name, version, expiry, SHA-256. */
+size_t pack_signed_text(char *out, size_t cap, const char *name, int64_t version, int64_t expires,
+	const char *sha256);
+/* Cuts @bytes into frames and publishes them. @sigs: [{kid, sig}]. */
+bool pack_publish(struct node *n, const char *name, int64_t version, int64_t expires,
+	const void *bytes, size_t size, const json_t *sigs, const struct key *key, struct now now,
+	struct err *err);
+void pack_take(struct node *n, const struct frame *f, struct now now);
+/* @yes: the site takes it, else it does not. */
+bool pack_decide(struct node *n, const char *name, bool yes, struct now now, struct err *err);
+json_t *pack_list(struct node *n);
+/* The next accepted one that Redis does not hold yet; false: none. The caller's to free(). */
+bool pack_next(struct node *n, char name[65], char **bytes, size_t *size);
+void pack_stored(struct node *n, const char *name);
 
 #endif

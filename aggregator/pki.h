@@ -76,6 +76,9 @@ bool pki_renewal_due(const struct pki *p, const char *parent);
 const char *pki_folder(const struct pki *p);
 /* Files in issued/ of an organisation ("": of all); the names are the caller's to free(). */
 size_t pki_issued(const char *folder, const char *org, char ***names);
+/* Ed25519 keys apart from the node's: of warnings, of publishers of packs (PEM, PKCS #8). */
+bool pki_signing_key(const char *path, struct key *out, struct err *err);
+bool pki_new_key(const char *path, struct key *out, struct err *err);
 bool pki_revoke(const char *folder, const char *org, struct err *err); /* into crl.pem */
 
 #endif

@@ -464,3 +464,39 @@ bool pki_revoke(const char *folder, const char *org, struct err *err)
 		gnutls_x509_privkey_deinit(ca_key);
 	return good;
 }
+
+/* --- keys of their own: warnings, publishers --------------------------------------------- */
+
+static void split_path(const char *path, char folder[PKI_PATH], const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, PKI_PATH, "%.*s", slash == NULL ? 1 : (int)(slash - path),
+		slash == NULL ? "." : path);
+	*name = slash == NULL ? path : slash + 1;
+}
+
+bool pki_signing_key(const char *path, struct key *out, struct err *err)
+{
+	char folder[PKI_PATH];
+	const char *name;
+	split_path(path, folder, &name);
+	gnutls_x509_privkey_t key = pki_read_key(folder, name, err);
+	bool good = key != NULL && pki_key_of(key, out, err);
+	if (key != NULL)
+		gnutls_x509_privkey_deinit(key);
+	return good;
+}
+
+bool pki_new_key(const char *path, struct key *out, struct err *err)
+{
+	char folder[PKI_PATH];
+	const char *name;
+	split_path(path, folder, &name);
+	if (pki_exists(folder, name))
+		return err_set(err, "%s: is there already; nothing is overwritten", path);
+	gnutls_x509_privkey_t key = own_key(folder, name, err);
+	bool good = key != NULL && pki_key_of(key, out, err);
+	if (key != NULL)
+		gnutls_x509_privkey_deinit(key);
+	return good;
+}

@@ -3,11 +3,13 @@
 #include "aggregator/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,10 +19,11 @@
 #include "aggregator/http.h"
 #include "aggregator/intake.h"
 #include "aggregator/node.h"
+#include "aggregator/notice.h"
 #include "aggregator/pki.h"
 #include "aggregator/serve.h"
 #include "aggregator/uplink.h"
-#include "common/clock.h"
+#include "aggregator/now.h"
 #include "common/sandbox.h"
 
 enum { RELOAD_MS = 10000, TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024 };
@@ -39,13 +42,11 @@ struct run {
 	struct intake *intake;
 	struct feed_out *feed;
 	int woken; /* eventfd */
+	int held;  /* FOLDER/lock */
+	uint64_t down_seq;
+	int64_t issued_ns; /* when issued/ was changed last */
 	int64_t reload_ms;
 };
-
-static struct now now(void)
-{
-	return (struct now){ .wall_ms = wall_ns() / 1000000, .mono_ms = mono_ns() / 1000000 };
-}
 
 /* --- what the node says ------------------------------------------------------------------ */
 
@@ -72,6 +73,7 @@ static void feed(void *ctx, enum feed kind, const char *origin, const char *json
 		api_event(r->api_state, kind, origin, json, len);
 }
 
+/* Under the node's lock. Children that poll are only woken when there is something for them. */
 static void wake(void *ctx)
 {
 	struct run *r = ctx;
@@ -79,8 +81,9 @@ static void wake(void *ctx)
 	for (unsigned i = 0; i < NODE_PARENTS; i++)
 		if (r->uplink[i] != NULL)
 			uplink_wake(r->uplink[i]);
-	if (r->chain != NULL)
+	if (r->chain != NULL && r->down_seq != r->node.down_seq)
 		http_wake(r->chain);
+	r->down_seq = r->node.down_seq;
 	if (write(r->woken, &one, sizeof one) < 0)
 		return; /* it is full: awake already */
 }
@@ -110,14 +113,26 @@ static bool open_node(struct run *r, struct err *err)
 	return r->node_is_open;
 }
 
+/* One daemon a folder. */
+static bool hold_folder(struct run *r, struct err *err)
+{
+	char path[4200];
+	snprintf(path, sizeof path, "%s/lock", r->config->folder);
+	r->held = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (r->held < 0)
+		return err_set(err, "%s: %s", path, strerror(errno));
+	return flock(r->held, LOCK_EX | LOCK_NB) == 0 ||
+	       err_set(err, "%s: another aggregator runs on this folder", path);
+}
+
 /* Before any thread runs. */
 static bool give_up_powers(struct run *r, struct err *err)
 {
 	const struct agg_config *c = r->config;
-	const char *readable[] = { c->data, c->api_tokens, c->accept_pack_keys, NULL, NULL };
+	const char *readable[] = { c->data, c->api_tokens, NULL, NULL };
 	const char *writable[] = { c->folder, NULL };
 	size_t n = 0;
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 2; i++)
 		if (readable[i] != NULL)
 			readable[n++] = readable[i];
 	readable[n] = NULL;
@@ -164,6 +179,7 @@ static bool open_listeners(struct run *r, struct err *err)
 		if (r->api_state == NULL)
 			return false;
 		struct http_options o = { .address = c->api_listen,
+			.pki = http_is_loopback(c->api_listen) ? NULL : r->pki,
 			.max_body = API_BODY,
 			.max_connections = 512,
 			.per_address = 256,
@@ -180,11 +196,42 @@ static bool open_listeners(struct run *r, struct err *err)
 	return true;
 }
 
+/* What was signed here is a child from then on, whether it has come or not. */
+static void learn_issued(struct run *r)
+{
+	char path[4200], **names = NULL;
+	struct stat st;
+	snprintf(path, sizeof path, "%s/issued", r->config->folder);
+	if (stat(path, &st) != 0)
+		return;
+	int64_t changed = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	if (changed == r->issued_ns)
+		return;
+	r->issued_ns = changed;
+	size_t count = pki_issued(r->config->folder, "", &names);
+	pthread_mutex_lock(&r->node.lock);
+	store_begin(r->node.store);
+	for (size_t i = 0; i < count; i++) {
+		struct peer who;
+		struct err ignored = { 0 };
+		if (pki_issued_read(r->config->folder, names[i], &who, &ignored) &&
+			who.not_after > now().wall_ms / 1000 &&
+			!accept_child_known(&r->node, who.org))
+			accept_key(&r->node, &who, now());
+		free(names[i]);
+	}
+	store_commit(r->node.store);
+	pthread_mutex_unlock(&r->node.lock);
+	free(names);
+}
+
 static bool open_threads(struct run *r, struct err *err)
 {
 	const struct agg_config *c = r->config;
 	if (c->feed_redis != NULL && (r->feed = feed_open(&r->node, c, err)) == NULL)
 		return false;
+	if (r->api_state != NULL && r->feed != NULL)
+		api_feeds(r->api_state, r->feed);
 	for (unsigned i = 0; i < r->node.links; i++) {
 		r->uplink[i] = uplink_open(&r->node, r->node.link[i], r->pki, &c->parent[i], err);
 		if (r->uplink[i] == NULL)
@@ -205,14 +252,19 @@ static void close_all(struct run *r)
 	http_close(r->enrol);
 	http_close(r->chain);
 	r->chain = NULL;
-	feed_close(r->feed);
+	if (r->api_state != NULL)
+		api_feeds(r->api_state, NULL);
+	struct feed_out *feed_out = r->feed;
 	r->feed = NULL;
+	feed_close(feed_out);
 	api_close(r->api_state);
 	r->api_state = NULL;
 	if (r->node_is_open)
 		node_close(&r->node);
 	pki_close(r->pki);
 	close(r->woken);
+	if (r->held >= 0)
+		close(r->held);
 }
 
 /* --- turns ------------------------------------------------------------------------------- */
@@ -234,6 +286,14 @@ static void reload(struct run *r, struct now at)
 		return;
 	wishes.reload = 0;
 	r->reload_ms = at.mono_ms + RELOAD_MS;
+	struct node_identity id;
+	if (pki_identity(r->pki, &id, &err))
+		r->node.cert_days = pki_days_left(r->pki);
+	key_wipe(&id.key);
+	if (r->chain != NULL)
+		learn_issued(r);
+	if (r->api_state != NULL)
+		api_reload(r->api_state, &err);
 	if (pki_reload(r->pki, revoked, r, &err))
 		node_say(&r->node, 5, "certificates and revocations read again");
 	if (err.set)
@@ -246,6 +306,9 @@ static void turns(struct run *r)
 		struct now at = now();
 		reload(r, at);
 		int64_t again = node_tick(&r->node, at);
+		pthread_mutex_lock(&r->node.lock);
+		notice_poll(&r->node, at);
+		pthread_mutex_unlock(&r->node.lock);
 		int64_t ms = again - now().mono_ms;
 		struct pollfd p = { .fd = r->woken, .events = POLLIN };
 		uint64_t times;
@@ -259,13 +322,13 @@ enum status run(const struct agg_config *c, bool quiet)
 {
 	static struct run r;
 	struct err err = { 0 };
-	r = (struct run){ .config = c, .quiet = quiet };
+	r = (struct run){ .config = c, .quiet = quiet, .held = -1 };
 	r.woken = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	bool good = r.woken >= 0 || err_set(&err, "eventfd: %s", strerror(errno));
 	good = good && (keys_init() || err_set(&err, "no random numbers can be had"));
 	if (good && (r.pki = pki_open(c->folder, &err)) == NULL)
 		good = false;
-	good = good && give_up_powers(&r, &err) && open_node(&r, &err) &&
+	good = good && hold_folder(&r, &err) && give_up_powers(&r, &err) && open_node(&r, &err) &&
 	       open_listeners(&r, &err) && open_threads(&r, &err);
 	if (!good) {
 		fprintf(stderr, "bongsu-aggregator: %s\n", err.text);

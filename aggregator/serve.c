@@ -9,14 +9,9 @@
 #include "aggregator/enrol.h"
 #include "aggregator/inflate.h"
 #include "aggregator/notice.h"
-#include "common/clock.h"
+#include "aggregator/now.h"
 
 enum { WAIT_MOST_S = 60 };
-
-static struct now now(void)
-{
-	return (struct now){ .wall_ms = wall_ns() / 1000000, .mono_ms = mono_ns() / 1000000 };
-}
 
 /* --- replies ----------------------------------------------------------------------------- */
 

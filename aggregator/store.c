@@ -87,7 +87,7 @@ static bool settle(struct store *s, const struct store_options *o, struct err *e
 	if (!good)
 		return err_set(
 			err, "%s: %s", o->path == NULL ? "store" : o->path, sqlite3_errmsg(s->db));
-	return o->small || sound(s, err);
+	return o->small || o->look || sound(s, err);
 }
 
 static bool connect_to(struct store *s, const struct store_options *o, struct err *err)
@@ -143,7 +143,7 @@ enum store_open store_open(struct store **out, const struct store_options *o, st
 		s->db = NULL;
 		struct err again = { 0 };
 		how = STORE_REBUILT;
-		if (o->path == NULL || fresh || !bad || !set_aside(o->path, err) ||
+		if (o->path == NULL || fresh || o->look || !bad || !set_aside(o->path, err) ||
 			!connect_to(s, o, &again)) {
 			err_set(err, "%s", again.text);
 			how = STORE_FAILED;

@@ -15,6 +15,7 @@ struct query;
 struct store_options {
 	const char *path; /* NULL: in memory, for the simulator and units */
 	bool small;       /* many stores in one process: small pages and caches */
+	bool look;        /* beside a daemon that has it open: nothing is checked or set aside */
 };
 
 enum store_open { STORE_GOOD, STORE_NEW, STORE_REBUILT, STORE_FAILED };

@@ -16,7 +16,7 @@
 #include "aggregator/inflate.h"
 #include "aggregator/notice.h"
 #include "aggregator/pki.h"
-#include "common/clock.h"
+#include "aggregator/now.h"
 
 enum {
 	CONNECT_MS = 10000,
@@ -59,11 +59,6 @@ struct uplink {
 	pthread_cond_t cond;
 	bool woken, stop; /* under lock */
 };
-
-static struct now now(void)
-{
-	return (struct now){ .wall_ms = wall_ns() / 1000000, .mono_ms = mono_ns() / 1000000 };
-}
 
 static bool stopping(struct uplink *u)
 {

@@ -1,0 +1,27 @@
+/* notice_cli.h - `bongsu-aggregator notice …` and `pack …`. */
+#ifndef AGGREGATOR_NOTICE_CLI_H
+#define AGGREGATOR_NOTICE_CLI_H
+
+#include "aggregator/node.h"
+
+extern const char notice_usage[], pack_usage[];
+/* @argv[0] is the subcommand. An exit status (run.h). */
+int notice_main(struct node *n, int argc, char **argv);
+int pack_main(struct node *n, int argc, char **argv);
+/* --key FILE, or the node's own; a new one: `notice keygen FILE`. */
+bool cli_key(const struct node *n, const char *path, struct key *out, struct err *err);
+
+/* Options of a subcommand: "--name value" and "--flag", the rest in order. */
+struct cli {
+	const char *name[32], *value[32];
+	unsigned options;
+	const char *plain[8];
+	unsigned plains;
+};
+/* @known: names with values end in "=", NULL-terminated. */
+bool cli_read(struct cli *c, int argc, char **argv, const char *const *known, struct err *err);
+const char *cli_get(const struct cli *c, const char *name); /* NULL: not given; "" for a flag */
+/* "4h", "2d" or unix seconds, from now on. */
+bool cli_time(const char *text, int64_t now_s, int64_t *out, struct err *err);
+
+#endif
