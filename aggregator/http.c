@@ -495,7 +495,7 @@ static void start_daemon(struct http *h, const struct sockaddr_storage *a)
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
 	struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)priorities },
-		{ MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)pki_server_certificate(), NULL },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)pki_server_certificate() },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	if (o->pki == NULL)
@@ -510,9 +510,8 @@ static void start_daemon(struct http *h, const struct sockaddr_storage *a)
 		h, MHD_OPTION_CONNECTION_LIMIT, o->max_connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_address, MHD_OPTION_CONNECTION_TIMEOUT,
 		o->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-		(unsigned)BACKLOG, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_ARRAY, tls,
-		MHD_OPTION_END);
+		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_THREAD_POOL_SIZE,
+		threads, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 static void make_signals(struct http *h)

@@ -128,7 +128,7 @@ static bool load(struct link *l, int64_t *level)
 		s->count = row_int(q, 4) != 0;
 		s->after = row_id(q, 5);
 		row_hash(q, 7, s->after_pv);
-		s->dur = row_id(q, 8);
+		s->sent = s->dur = row_id(q, 8);
 		s->up = row_id(q, 10);
 		s->carry = row_id(q, 12);
 		struct err err = { 0 };

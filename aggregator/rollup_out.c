@@ -8,8 +8,7 @@
 
 enum {
 	CELLS_A_PART = 700,
-	GRACE_S = 30,      /* after its end a period waits for those that are a little late */
-	AGAIN_MS = 300000, /* a period that changed again is told at most so often */
+	GRACE_S = 30, /* after its end a period waits for those that are a little late */
 	TICK_MS = 5000,
 	KEEP_FINE_S = 8 * 86400,
 	CELLS_MOST = CELLS_A_PART * ROLLUP_PARTS,
@@ -33,7 +32,8 @@ static int64_t made_ms(struct node *n, const char *parent, int64_t start, int64_
 static bool is_due(struct node *n, const char *parent, int64_t start, int64_t res, struct now now)
 {
 	int64_t made = made_ms(n, parent, start, res), now_s = now.wall_ms / 1000;
-	if (made != INT64_MIN && made <= now.wall_ms && now.wall_ms - made < AGAIN_MS)
+	if (made != INT64_MIN && made <= now.wall_ms &&
+		now.wall_ms - made < (int64_t)n->config->rollup_again_s * 1000)
 		return false;
 	return res == 86400 || now_s >= start + res + GRACE_S || now_s < start;
 }
@@ -98,7 +98,8 @@ void rollup_tick(struct node *n, struct now now)
 	struct rollup *r = n->rollup;
 	if (now.mono_ms < r->next_ms)
 		return;
-	r->next_ms = now.mono_ms + TICK_MS;
+	int64_t again_ms = (int64_t)n->config->rollup_again_s * 1000;
+	r->next_ms = now.mono_ms + (again_ms < TICK_MS ? again_ms : TICK_MS);
 	store_begin(n->store);
 	for (unsigned i = 0; i < n->links; i++)
 		wait_for_link(n, n->link[i], now);

@@ -26,7 +26,7 @@
 #include "aggregator/now.h"
 #include "common/sandbox.h"
 
-enum { RELOAD_MS = 10000, TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024 };
+enum { RELOAD_MS = 10000, TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
 
 struct wishes wishes;
 
@@ -129,13 +129,16 @@ static bool hold_folder(struct run *r, struct err *err)
 static bool give_up_powers(struct run *r, struct err *err)
 {
 	const struct agg_config *c = r->config;
-	const char *readable[] = { c->data, c->api_tokens, NULL, NULL };
 	const char *writable[] = { c->folder, NULL };
-	size_t n = 0;
-	for (size_t i = 0; i < 2; i++)
-		if (readable[i] != NULL)
-			readable[n++] = readable[i];
-	readable[n] = NULL;
+	const char *readable[READABLE] = { BONGSU_RULES, "rules", BONGSU_CHAIN_DATA,
+		"aggregator/data", "/etc/ssl", "/etc/hosts", "/etc/resolv.conf" };
+	size_t n = 7;
+	if (c->data != NULL)
+		readable[n++] = c->data;
+	if (c->api_tokens != NULL)
+		readable[n++] = c->api_tokens;
+	for (size_t i = 0; i < c->shared_rules.count && n < READABLE - 1; i++)
+		readable[n++] = c->shared_rules.text[i];
 	struct sandbox_options o = { .user = c->user,
 		.group = c->group,
 		.readable = readable,
