@@ -144,7 +144,7 @@ struct api *api_open(struct node *n, const struct agg_config *c, struct err *err
 	a->config = c;
 	a->started_ms = now().mono_ms;
 	pthread_rwlock_init(&a->lock, NULL);
-	a->ring = ring_open();
+	a->ring = events_open();
 	if (a->ring == NULL || !store_schema(n->store, table, err) || !api_reload(a, err)) {
 		err_set(err, "out of memory");
 		api_close(a);
@@ -165,7 +165,7 @@ void api_feeds(struct api *a, struct feed_out *f)
 
 void api_event(struct api *a, enum feed kind, const char *origin, const char *json, size_t len)
 {
-	ring_put(a->ring, kind, origin, json, len);
+	events_put(a->ring, kind, origin, json, len);
 	if (a->http != NULL)
 		http_wake(a->http);
 }
@@ -174,7 +174,7 @@ void api_close(struct api *a)
 {
 	if (a == NULL)
 		return;
-	ring_close(a->ring);
+	events_close(a->ring);
 	free(a->user);
 	pthread_rwlock_destroy(&a->lock);
 	free(a);

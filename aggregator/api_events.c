@@ -17,7 +17,7 @@ struct entry {
 	char origin[ORG_TEXT];
 };
 
-struct api_ring {
+struct events {
 	pthread_mutex_t lock;
 	struct entry entry[RING];
 	uint64_t first, next; /* numbers of the oldest held, and of the one to come */
@@ -30,9 +30,9 @@ struct listener {
 	int64_t said_ms;
 };
 
-struct api_ring *ring_open(void)
+struct events *events_open(void)
 {
-	struct api_ring *r = calloc(1, sizeof *r);
+	struct events *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		return NULL;
 	pthread_mutex_init(&r->lock, NULL);
@@ -40,7 +40,7 @@ struct api_ring *ring_open(void)
 	return r;
 }
 
-static void drop_first(struct api_ring *r)
+static void drop_first(struct events *r)
 {
 	struct entry *e = &r->entry[r->first++ % RING];
 	r->bytes -= e->len;
@@ -48,7 +48,7 @@ static void drop_first(struct api_ring *r)
 	e->text = NULL;
 }
 
-void ring_close(struct api_ring *r)
+void events_close(struct events *r)
 {
 	if (r == NULL)
 		return;
@@ -58,7 +58,7 @@ void ring_close(struct api_ring *r)
 	free(r);
 }
 
-void ring_put(struct api_ring *r, enum feed kind, const char *origin, const char *json, size_t len)
+void events_put(struct events *r, enum feed kind, const char *origin, const char *json, size_t len)
 {
 	size_t cap = len + 160;
 	char *text = malloc(cap);
@@ -102,8 +102,8 @@ static unsigned wanted(const char *text)
 }
 
 /* A piece of what @l has not heard; @heard: whose digests and flashes it holds, and how many. */
-static char *piece(struct api_ring *r, struct listener *l, const struct api_user *u, json_t *heard,
-	size_t *len)
+static char *piece(
+	struct events *r, struct listener *l, const struct api_user *u, json_t *heard, size_t *len)
 {
 	char *out = malloc(PIECE + 128);
 	size_t n = 0;
@@ -146,7 +146,9 @@ static void log_heard(struct api *a, const struct api_user *u, const json_t *hea
 	pthread_mutex_lock(&a->n->lock);
 	store_begin(a->n->store);
 	json_object_foreach((json_t *)(uintptr_t)heard, org, count)
+	{
 		access_log(&q, org, "events", json_integer_value(count));
+	}
 	store_commit(a->n->store);
 	pthread_mutex_unlock(&a->n->lock);
 }

@@ -18,7 +18,7 @@ struct api {
 	pthread_rwlock_t lock; /* of the tokens */
 	struct api_user *user;
 	size_t users;
-	struct api_ring *ring;
+	struct events *ring;
 	int64_t started_ms;
 };
 
@@ -51,9 +51,9 @@ bool api_ready(struct api *a, char why[128]);
 void access_log(struct api_ask *q, const char *org, const char *what, int64_t rows);
 
 /* --- api_events.c --- */
-struct api_ring *ring_open(void);
-void ring_close(struct api_ring *r);
-void ring_put(struct api_ring *r, enum feed kind, const char *origin, const char *json, size_t len);
+struct events *events_open(void);
+void events_close(struct events *r);
+void events_put(struct events *r, enum feed kind, const char *origin, const char *json, size_t len);
 void api_events(struct api *a, const struct api_user *user, const struct http_request *r,
 	bool again, void **slot, struct http_reply *out);
 

@@ -195,7 +195,10 @@ static void log_all(struct api_ask *q, const json_t *list, const char *what)
 		if (org != NULL)
 			json_object_set_new(by, org, json_integer(json_int_of(by, org, 0) + 1));
 	}
-	json_object_foreach(by, org, count) access_log(q, org, what, json_integer_value(count));
+	json_object_foreach(by, org, count)
+	{
+		access_log(q, org, what, json_integer_value(count));
+	}
 	json_decref(by);
 }
 

@@ -242,7 +242,10 @@ static bool list(struct node *n, int argc, char **argv, struct err *err)
 		print_json(all);
 		return true;
 	}
-	json_array_foreach(all, i, j) print_case(j);
+	json_array_foreach(all, i, j)
+	{
+		print_case(j);
+	}
 	json_decref(all);
 	return true;
 }

@@ -123,8 +123,12 @@ static bool matches_below(const json_t *list, const char *code)
 	const json_t *v;
 	while (len > 2 && code[len - 1] == '0' && code[len - 2] == '0')
 		len -= 2;
-	json_array_foreach(
-		list, i, v) if (strncmp(json_string_value(v), code, len) == 0) return true;
+	json_array_foreach(list, i, v)
+	{
+		if (strncmp(json_string_value(v), code, len) == 0)
+			return true;
+	}
+
 	return false;
 }
 

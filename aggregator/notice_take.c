@@ -167,7 +167,10 @@ void notice_take(struct node *n, struct link *from, struct now now, const char *
 	} else {
 		after_name(from, name);
 		store_begin(n->store);
-		json_array_foreach(objects, i, line) take_line(n, from, line, now);
+		json_array_foreach(objects, i, line)
+		{
+			take_line(n, from, line, now);
+		}
 		store_set_number(n->store, name, seq);
 		if (n->receipts_wait)
 			notice_poll(n, now);

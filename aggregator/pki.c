@@ -345,9 +345,10 @@ static int verify(gnutls_session_t session)
 	struct err err = { 0 };
 	unsigned status = GNUTLS_CERT_INVALID;
 	static const char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
-	gnutls_typed_vdata_st data = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
-		.data = (unsigned char *)(uintptr_t)purpose };
+	gnutls_typed_vdata_st data = { 0 };
 	gnutls_x509_crt_t crt = peer_crt(session);
+	data.type = GNUTLS_DT_KEY_PURPOSE_OID;
+	data.data = (unsigned char *)(uintptr_t)purpose;
 	if (crt == NULL || p == NULL)
 		return GNUTLS_E_CERTIFICATE_ERROR;
 	pthread_rwlock_rdlock(&p->lock);

@@ -132,12 +132,16 @@ static void print_children(const json_t *list, FILE *out)
 {
 	size_t i;
 	const json_t *c;
-	json_array_foreach(list, i, c) fprintf(out,
-		"child %s %s %s %s: %" PRId64 " events = %" PRId64 " alerts + %" PRId64
-		" other + %" PRId64 " lost\n",
-		json_text_of(c, "org"), json_text_of(c, "tier"), json_text_of(c, "region"),
-		json_text_of(c, "industry"), json_int_of(c, "events", 0),
-		json_int_of(c, "alerts", 0), json_int_of(c, "other", 0), json_int_of(c, "lost", 0));
+	json_array_foreach(list, i, c)
+	{
+		fprintf(out,
+			"child %s %s %s %s: %" PRId64 " events = %" PRId64 " alerts + %" PRId64
+			" other + %" PRId64 " lost\n",
+			json_text_of(c, "org"), json_text_of(c, "tier"), json_text_of(c, "region"),
+			json_text_of(c, "industry"), json_int_of(c, "events", 0),
+			json_int_of(c, "alerts", 0), json_int_of(c, "other", 0),
+			json_int_of(c, "lost", 0));
+	}
 }
 
 static void print_balance(const json_t *b, FILE *out)
@@ -185,9 +189,13 @@ bool report_print(struct node *n, struct now now, bool json, FILE *out)
 		free(text);
 	} else {
 		fprintf(out, "%s %s %s %s\n", tier_name(n->tier), n->org, n->region, n->industry);
-		json_array_foreach(json_object_get(j, "sensors"), i, s) fprintf(out,
-			"sensor %s: folded to %" PRId64 "-%" PRId64 "\n", json_text_of(s, "sensor"),
-			json_int_of(s, "epoch", 0), json_int_of(s, "n", 0));
+		json_array_foreach(json_object_get(j, "sensors"), i, s)
+		{
+			fprintf(out, "sensor %s: folded to %" PRId64 "-%" PRId64 "\n",
+				json_text_of(s, "sensor"), json_int_of(s, "epoch", 0),
+				json_int_of(s, "n", 0));
+		}
+
 		print_links(json_object_get(j, "links"), out);
 		print_children(json_object_get(j, "children"), out);
 		if (json_array_size(json_object_get(j, "children")) > 0)

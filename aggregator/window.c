@@ -210,8 +210,11 @@ static void add_numbers(json_t *to, const json_t *from)
 {
 	const char *key;
 	json_t *v;
-	json_object_foreach((json_t *)(uintptr_t)from, key, v) if (json_is_integer(v))
-		add_to(to, key, (int64_t)json_integer_value(v));
+	json_object_foreach((json_t *)(uintptr_t)from, key, v)
+	{
+		if (json_is_integer(v))
+			add_to(to, key, (int64_t)json_integer_value(v));
+	}
 }
 
 static void add_texts(json_t *to, const char *which, const json_t *from)
@@ -219,7 +222,9 @@ static void add_texts(json_t *to, const char *which, const json_t *from)
 	size_t i;
 	json_t *v;
 	json_array_foreach(json_object_get(from, which), i, v)
+	{
 		note_label(to, which, json_string_value(v));
+	}
 }
 
 static void add_set(json_t *to, const char *which, const json_t *from)
@@ -228,8 +233,15 @@ static void add_set(json_t *to, const char *which, const json_t *from)
 	json_t *into = json_object_get(to, which);
 	size_t i;
 	json_t *v;
-	json_array_foreach(json_object_get(set, "p"), i, v) note_print(into, json_integer_value(v));
-	json_array_foreach(json_object_get(set, "a"), i, v) note_name(into, json_string_value(v));
+	json_array_foreach(json_object_get(set, "p"), i, v)
+	{
+		note_print(into, json_integer_value(v));
+	}
+
+	json_array_foreach(json_object_get(set, "a"), i, v)
+	{
+		note_name(into, json_string_value(v));
+	}
 }
 
 static void add_item(json_t *items, const char *k, const json_t *from)
@@ -294,7 +306,10 @@ void window_add(json_t *to, const json_t *from)
 			json_array_append(json_object_get(to, "cov"), v);
 	}
 	json_object_foreach((json_t *)json_object_get(from, "items"), key, v)
+	{
 		add_item(json_object_get(to, "items"), key, v);
+	}
+
 	json_object_foreach((json_t *)json_object_get(from, "fixes"), key, v)
 	{
 		json_t *fix = json_object_get(json_object_get(to, "fixes"), key);
@@ -332,9 +347,16 @@ bool window_holds(const json_t *w, struct err *err)
 	const char *key;
 	json_t *v;
 	size_t i;
-	json_array_foreach(json_object_get(w, "cov"), i, v) events += place(v, 3) - place(v, 2) + 1;
-	json_object_foreach((json_t *)json_object_get(in, "lost"), key, v) lost +=
-		(int64_t)json_integer_value(v);
+	json_array_foreach(json_object_get(w, "cov"), i, v)
+	{
+		events += place(v, 3) - place(v, 2) + 1;
+	}
+
+	json_object_foreach((json_t *)json_object_get(in, "lost"), key, v)
+	{
+		lost += (int64_t)json_integer_value(v);
+	}
+
 	int64_t alerts = json_int_of(in, "alerts", 0);
 	if (events != json_int_of(in, "events", 0) ||
 		events != alerts + json_int_of(in, "other", 0) + lost)

@@ -39,7 +39,8 @@ struct kit {
 	uint64_t events; /* numbered so far */
 };
 
-static void kit_feed(void *ctx, enum feed kind, const char *origin, const char *json, size_t len)
+static inline void kit_feed(
+	void *ctx, enum feed kind, const char *origin, const char *json, size_t len)
 {
 	struct kit *k = ctx;
 	(void)origin;
@@ -51,7 +52,7 @@ static void kit_feed(void *ctx, enum feed kind, const char *origin, const char *
 	snprintf(k->last_alarm, sizeof k->last_alarm, "%.*s", (int)(len < 255 ? len : 255), json);
 }
 
-static void kit_start(struct kit *k)
+static inline void kit_start(struct kit *k)
 {
 	struct err err = { 0 };
 	struct store_options so = { .path = k->path[0] == '\0' ? NULL : k->path, .small = true };
@@ -61,7 +62,7 @@ static void kit_start(struct kit *k)
 	k->link = k->node.link[0];
 }
 
-static void kit_parent(struct kit *k, const char *org, bool count)
+static inline void kit_parent(struct kit *k, const char *org, bool count)
 {
 	struct agg_parent *p = &k->config.parent[k->config.parents++];
 	*p = (struct agg_parent){ .url = strdup("https://127.0.0.1:1"),
@@ -72,7 +73,7 @@ static void kit_parent(struct kit *k, const char *org, bool count)
 }
 
 /* @disk: a store in a folder of its own, so that it can be closed and opened again. */
-static void kit_init(struct kit *k, bool disk)
+static inline void kit_init(struct kit *k, bool disk)
 {
 	uint8_t seed[KEY_SEED] = { 1 }, parent[KEY_SEED] = { 2 };
 	assert_true(keys_init());
@@ -95,7 +96,7 @@ static void kit_init(struct kit *k, bool disk)
 	key_from_seed(&k->parent_key, parent);
 }
 
-static void kit_remove(const char *folder)
+static inline void kit_remove(const char *folder)
 {
 	static const char *const names[] = { "chain.db", "chain.db-wal", "chain.db-shm",
 		"ledger.head", "ledger.head.new", "reserve" };
@@ -107,7 +108,7 @@ static void kit_remove(const char *folder)
 	assert_int_equal(rmdir(folder), 0);
 }
 
-static void kit_fini(struct kit *k)
+static inline void kit_fini(struct kit *k)
 {
 	node_close(&k->node);
 	agg_config_free(&k->config);
@@ -115,13 +116,13 @@ static void kit_fini(struct kit *k)
 		kit_remove(k->folder);
 }
 
-static void kit_restart(struct kit *k)
+static inline void kit_restart(struct kit *k)
 {
 	node_close(&k->node);
 	kit_start(k);
 }
 
-static void kit_pass(struct kit *k, int64_t ms)
+static inline void kit_pass(struct kit *k, int64_t ms)
 {
 	k->now.wall_ms += ms;
 	k->now.mono_ms += ms;
@@ -129,7 +130,7 @@ static void kit_pass(struct kit *k, int64_t ms)
 
 /* --- windows ----------------------------------------------------------------------------- */
 
-static char *kit_blob(int64_t start_s, uint64_t from, uint64_t to, size_t *len)
+static inline char *kit_blob(int64_t start_s, uint64_t from, uint64_t to, size_t *len)
 {
 	json_t *w = window_new(start_s);
 	int64_t events = (int64_t)(to - from + 1);
@@ -163,7 +164,7 @@ static char *kit_blob(int64_t start_s, uint64_t from, uint64_t to, size_t *len)
 }
 
 /* One more window of @events on every link, as digest_close() would leave it. */
-static void kit_window(struct kit *k, uint64_t events)
+static inline void kit_window(struct kit *k, uint64_t events)
 {
 	size_t len;
 	int64_t start = k->now.wall_ms / 1000 / 300 * 300;
@@ -198,7 +199,7 @@ __attribute__((format(printf, 4, 5))) static void kit_answer(
 }
 
 /* The parent holds nothing yet. */
-static void kit_head(struct kit *k, struct link *l)
+static inline void kit_head(struct kit *k, struct link *l)
 {
 	struct link_post post;
 	assert_int_equal(kit_ask(k, l, &post), ASK_HEAD);
@@ -207,7 +208,7 @@ static void kit_head(struct kit *k, struct link *l)
 		k->now.wall_ms);
 }
 
-static void kit_durable(struct kit *k, struct link *l, uint64_t ep, uint64_t sq)
+static inline void kit_durable(struct kit *k, struct link *l, uint64_t ep, uint64_t sq)
 {
 	kit_answer(k, l, 200,
 		"{\"dur\":[%" PRIu64 ",%" PRIu64
@@ -217,7 +218,7 @@ static void kit_durable(struct kit *k, struct link *l, uint64_t ep, uint64_t sq)
 }
 
 /* Line @at of a post, read. The caller's frame_free(). */
-static struct frame kit_frame(const struct link_post *post, unsigned at)
+static inline struct frame kit_frame(const struct link_post *post, unsigned at)
 {
 	struct frame f;
 	struct err err = { 0 };
@@ -230,7 +231,7 @@ static struct frame kit_frame(const struct link_post *post, unsigned at)
 	return f;
 }
 
-static unsigned kit_count(const struct link_post *post, enum frame_type type)
+static inline unsigned kit_count(const struct link_post *post, enum frame_type type)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < post->frames; i++) {
@@ -241,7 +242,7 @@ static unsigned kit_count(const struct link_post *post, enum frame_type type)
 	return n;
 }
 
-static struct link_state kit_state(struct link *l)
+static inline struct link_state kit_state(struct link *l)
 {
 	struct link_state s;
 	link_state(l, &s);
@@ -252,7 +253,7 @@ static struct link_state kit_state(struct link *l)
 
 static struct kit k;
 
-static int before(void **state)
+static inline int before(void **state)
 {
 	(void)state;
 	kit_init(&k, true);
@@ -260,7 +261,7 @@ static int before(void **state)
 	return 0;
 }
 
-static int after(void **state)
+static inline int after(void **state)
 {
 	(void)state;
 	kit_fini(&k);
@@ -268,21 +269,21 @@ static int after(void **state)
 }
 
 /* Asks until a POST, which has to come. */
-static struct link_post want_post(void)
+static inline struct link_post want_post(void)
 {
 	struct link_post post;
 	assert_int_equal(kit_ask(&k, k.link, &post), ASK_POST);
 	return post;
 }
 
-static void want_nothing(void)
+static inline void want_nothing(void)
 {
 	struct link_post post;
 	assert_int_equal(kit_ask(&k, k.link, &post), ASK_NOTHING);
 }
 
 /* @n windows, sent one after the other; the last answer is not given. */
-static struct link_post send_windows(unsigned n)
+static inline struct link_post send_windows(unsigned n)
 {
 	kit_head(&k, k.link);
 	for (unsigned i = 0; i < n; i++)
@@ -290,7 +291,7 @@ static struct link_post send_windows(unsigned n)
 	return want_post();
 }
 
-static void hash_text(const struct link_post *post, unsigned at, char hex[HASH_HEX])
+static inline void hash_text(const struct link_post *post, unsigned at, char hex[HASH_HEX])
 {
 	struct frame f = kit_frame(post, at);
 	hash_hex(f.hash, hex);
@@ -299,7 +300,7 @@ static void hash_text(const struct link_post *post, unsigned at, char hex[HASH_H
 
 #define FLASH_ID "00000000000000000000000000000000000000000000000000000000000000f1"
 
-static void put_flash(uint64_t event)
+static inline void put_flash(uint64_t event)
 {
 	uint64_t covers[3] = { SENSOR, 1, event };
 	json_t *body = json_pack("{s:s,s:s,s:s,s:i,s:s,s:[i,i,I],s:s,s:s,s:s,s:i,s:s,s:s,s:i,s:i,"
@@ -317,7 +318,7 @@ static void put_flash(uint64_t event)
 	assert_int_equal(k.alarms, 0);
 }
 
-static void put_beat(void)
+static inline void put_beat(void)
 {
 	json_t *body = digest_beat(&k.node, link_level(k.link), k.now);
 	store_begin(k.node.store);
