@@ -1,6 +1,6 @@
-/* intake.c - own pending entries first, to their end, then what is new. An entry is acknowledged
- * when the transaction that folded it is on disk, so after a crash it comes again, and its position
- * says that it was folded. */
+/* intake.c - what is new from the node's own position on. An entry is acknowledged when the
+ * transaction that folded it is on disk, so after a crash it comes again, and the position says
+ * whether it was folded. */
 #include "aggregator/intake.h"
 
 #include <inttypes.h>
@@ -142,7 +142,24 @@ static bool acknowledge(
 
 /* --- one stream -------------------------------------------------------------------------- */
 
-/* The group at the very start; everything that anybody in it holds is ours. */
+/* Where the node's own position is, and not where Redis thinks that we are: a store that was
+ * restored or built anew reads again what it has forgotten. */
+static bool set_position(struct intake *in, const struct source *s, struct err *err)
+{
+	char id[ID_TEXT] = "0";
+	uint64_t epoch, n;
+	pthread_mutex_lock(&in->n->lock);
+	if (digest_position(in->n, s->name, &epoch, &n))
+		snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, epoch, n);
+	pthread_mutex_unlock(&in->n->lock);
+	struct bus_reply *r =
+		talk_say(in->talk, err, "XGROUP", "SETID", s->key, GROUP, id, (char *)NULL);
+	bool good = r != NULL;
+	bus_reply_free(r);
+	return good;
+}
+
+/* Makes the group where it is missing; everything that anybody in it holds is ours. */
 static bool join_group(struct intake *in, struct source *s, struct err *err)
 {
 	struct bus_reply *r =
@@ -163,6 +180,8 @@ static bool join_group(struct intake *in, struct source *s, struct err *err)
 		snprintf(from, sizeof from, "%s", good ? r->element[0]->text : "0-0");
 		bus_reply_free(r);
 	} while (good && strcmp(from, "0-0") != 0);
+	if (!set_position(in, s, err))
+		return false;
 	s->grouped = s->pending = true;
 	snprintf(s->after, sizeof s->after, "0");
 	return true;
@@ -188,6 +207,41 @@ static bool looks_right(const struct bus_reply *entries)
 	return true;
 }
 
+/* Own pending entries: those up to the position were folded by a transaction that a crash parted
+ * from its acknowledgement. The others come again by ">". Takes over @r. */
+static bool settle_pending(struct intake *in, struct source *s, struct bus_reply *r,
+	const struct bus_reply *entries, size_t *read, struct err *err)
+{
+	const char **argv = calloc(entries->count + 3, sizeof *argv);
+	uint64_t epoch = 0, n = 0, e, k;
+	int argc = 3;
+	bool good = argv != NULL && looks_right(entries);
+	pthread_mutex_lock(&in->n->lock);
+	bool known = digest_position(in->n, s->name, &epoch, &n);
+	pthread_mutex_unlock(&in->n->lock);
+	for (size_t i = 0; good && known && i < entries->count; i++) {
+		const struct bus_reply *id = entries->element[i]->element[0];
+		if (read_id(id, &e, &k) && (e < epoch || (e == epoch && k <= n)))
+			argv[argc++] = id->text;
+	}
+	s->pending = good && entries->count > 0;
+	if (s->pending)
+		snprintf(s->after, sizeof s->after, "%.*s", ID_TEXT - 1,
+			entries->element[entries->count - 1]->element[0]->text);
+	if (good && argc > 3) {
+		argv[0] = "XACK";
+		argv[1] = s->key;
+		argv[2] = GROUP;
+		struct bus_reply *done = talk_ask(in->talk, s->key, argc, argv, NULL, err);
+		good = done != NULL;
+		bus_reply_free(done);
+	}
+	*read = 0;
+	free(argv);
+	bus_reply_free(r);
+	return good || err_set(err, "%s: not a stream of ours", s->key);
+}
+
 /* Reads, keeps and acknowledges one batch. *read: how many. False and @err: Redis is away or the
  * store fails. */
 static bool read_batch(struct intake *in, struct source *s, size_t *read, struct err *err)
@@ -210,17 +264,14 @@ static bool read_batch(struct intake *in, struct source *s, size_t *read, struct
 	}
 	const struct bus_reply *entries = entries_of(r);
 	bool good = true;
+	if (s->pending && entries != NULL)
+		return settle_pending(in, s, r, entries, read, err);
 	if (entries != NULL && entries->count > 0) {
 		good = looks_right(entries) || err_set(err, "%s: not a stream of ours", s->key);
 		good = good && (keep(in, s, entries) || err_set(err, "the store takes nothing"));
 		good = good && acknowledge(in, s, entries, err);
 		*read = good ? entries->count : 0;
-		if (good && s->pending)
-			snprintf(s->after, sizeof s->after, "%.*s", ID_TEXT - 1,
-				entries->element[entries->count - 1]->element[0]->text);
 	}
-	if (good && *read == 0)
-		s->pending = false;
 	s->caught_up = *read < s->batch;
 	if (good && s->batch < in->c->intake_batch)
 		s->batch++;

@@ -404,7 +404,7 @@ static bool sequence_carried(struct link *l, struct now now)
 		" LEFT JOIN link_body b ON b.id = s.body WHERE s.link = ?1 AND s.ep <= ?2"
 		" ORDER BY s.ep, s.sq LIMIT 1");
 	struct err err = { 0 };
-	uint8_t hash[HASH];
+	uint8_t hash[HASH] = { 0 };
 	size_t n;
 	bind_int(q, l->s.row);
 	bind_int(q, (int64_t)l->s.carry.ep);
@@ -414,7 +414,9 @@ static bool sequence_carried(struct link *l, struct now now)
 	if (query_row(q)) {
 		id = (struct frame_id){ (uint64_t)row_int(q, 0), (uint64_t)row_int(q, 1) };
 		f.type = (enum frame_type)row_int(q, 2);
-		memcpy(hash, row_blob(q, 3, &n), n == HASH ? HASH : 0);
+		const void *held = row_blob(q, 3, &n);
+		if (n == HASH)
+			memcpy(hash, held, HASH);
 		f.level = (unsigned)row_int(q, 4);
 		body = row_int(q, 5);
 		if (row_null(q, 5)) {

@@ -90,7 +90,7 @@ struct link {
 	bool knows_key;
 	struct key key;
 	uint64_t random;
-	int64_t trim_at; /* mono ms */
+	int64_t trim_at, forget_at; /* mono ms */
 	void (*wake)(void *ctx);
 	void *wake_ctx;
 	bool reserve_asked, reserve_gone;

@@ -12,7 +12,14 @@
 #include "aggregator/digest.h"
 #include "aggregator/ledger.h"
 
-enum { HOUR = 3600, DAY = 86400, FREE_AT_ONCE = 256, GROUP_MAX = 300, TRIM_MS = 60000 };
+enum {
+	HOUR = 3600,
+	DAY = 86400,
+	FREE_AT_ONCE = 256,
+	GROUP_MAX = 300,
+	TRIM_MS = 60000,
+	FORGET_MS = 3600000
+};
 
 /* --- bodies ------------------------------------------------------------------------------ */
 
@@ -321,7 +328,10 @@ int64_t link_tick(struct link *l, struct now now)
 		l->trim_at = now.mono_ms + TRIM_MS;
 		link_begin(l, &kept);
 		free_bodies(l, now);
-		forget_old(l, now);
+		if (now.mono_ms >= l->forget_at) {
+			l->forget_at = now.mono_ms + FORGET_MS;
+			forget_old(l, now);
+		}
 		if (!link_commit(l, &kept))
 			link_disk_full(l, now);
 		make_room(l, now);

@@ -261,7 +261,7 @@ static int64_t windows_due(struct link *l, unsigned *batch)
 static void put_sequenced(struct parcel *p, bool windows, unsigned batch)
 {
 	struct link *l = p->l;
-	struct sent_row r;
+	struct sent_row r = { 0 };
 	while (!p->full && p->frames < p->most) {
 		bool may = windows && p->flight.windows < batch;
 		if (p->now.mono_ms < l->calm_until)

@@ -20,7 +20,7 @@ static const char alarm_tables[] = "CREATE TABLE IF NOT EXISTS alarm(id INTEGER 
 				   " text TEXT, times INTEGER);"
 				   "CREATE INDEX IF NOT EXISTS alarm_code ON alarm(code, about);";
 
-enum { ALARMS_KEPT = 10000, ALARM_AGAIN_MS = 3600000, TIDY_MS = 60000 };
+enum { ALARMS_KEPT = 10000, ALARM_AGAIN_MS = 3600000, TIDY_MS = 600000 };
 
 const char *tier_name(enum tier t)
 {

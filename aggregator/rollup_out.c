@@ -9,7 +9,6 @@
 enum {
 	CELLS_A_PART = 700,
 	GRACE_S = 30, /* after its end a period waits for those that are a little late */
-	TICK_MS = 5000,
 	KEEP_FINE_S = 8 * 86400,
 	CELLS_MOST = CELLS_A_PART * ROLLUP_PARTS,
 };
@@ -98,8 +97,8 @@ void rollup_tick(struct node *n, struct now now)
 	struct rollup *r = n->rollup;
 	if (now.mono_ms < r->next_ms)
 		return;
-	int64_t again_ms = (int64_t)n->config->rollup_again_s * 1000;
-	r->next_ms = now.mono_ms + (again_ms < TICK_MS ? again_ms : TICK_MS);
+	int64_t tick_ms = (int64_t)n->config->rollup_again_s * 1000 / 60;
+	r->next_ms = now.mono_ms + (tick_ms < 1000 ? 1000 : tick_ms);
 	store_begin(n->store);
 	for (unsigned i = 0; i < n->links; i++)
 		wait_for_link(n, n->link[i], now);

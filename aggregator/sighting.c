@@ -129,9 +129,7 @@ bool sighting_read(struct sighting *s, const json_t *eve, const uint8_t site_key
 	s->cat = word(json_text_of(alert, "category"), categories, "other");
 	s->tech = technique_of(alert);
 	s->sev = bounded(json_int_of(alert != NULL ? alert : bongsu, "severity", 4), 1, 4);
-	s->conf = strcmp(s->verdict, "accepted") == 0  ? 90
-		  : strcmp(s->verdict, "pending") == 0 ? 60
-						       : 80;
+	s->conf = bounded(json_int_of(bongsu, "confidence", 50), 0, 100);
 	s->count = bounded(json_int_of(bongsu, "count", 1), 1, 1000000000);
 	s->at_s = bounded(json_int_of(bongsu, "ts_ns", 0) / 1000000000, 0, 4102444800);
 	s->changes = json_is_true(json_object_get(bongsu, "changes_state"));

@@ -67,8 +67,22 @@ static bool sound(struct store *s, struct err *err)
 	return good;
 }
 
+static bool thaw(struct store *s, const void *image, size_t n, struct err *err)
+{
+	unsigned char *own = sqlite3_malloc64(n);
+	if (own == NULL)
+		return err_set(err, "store: out of memory");
+	memcpy(own, image, n);
+	if (sqlite3_deserialize(s->db, "main", own, (sqlite3_int64)n, (sqlite3_int64)n,
+		    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
+		return err_set(err, "store: %s", sqlite3_errmsg(s->db));
+	return true;
+}
+
 static bool settle(struct store *s, const struct store_options *o, struct err *err)
 {
+	if (o->image != NULL && !thaw(s, o->image, o->image_len, err))
+		return false;
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	sqlite3_extended_result_codes(s->db, 0);
 	sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
@@ -465,16 +479,4 @@ void *store_freeze(struct store *s, size_t *n)
 	sqlite3_free(image);
 	*n = own == NULL ? 0 : (size_t)bytes;
 	return own;
-}
-
-bool store_thaw(struct store *s, const void *image, size_t n, struct err *err)
-{
-	unsigned char *own = sqlite3_malloc64(n);
-	if (own == NULL)
-		return err_set(err, "store: out of memory");
-	memcpy(own, image, n);
-	if (sqlite3_deserialize(s->db, "main", own, (sqlite3_int64)n, (sqlite3_int64)n,
-		    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
-		return err_set(err, "store: %s", sqlite3_errmsg(s->db));
-	return true;
 }

@@ -13,9 +13,11 @@ struct store;
 struct query;
 
 struct store_options {
-	const char *path; /* NULL: in memory, for the simulator and units */
-	bool small;       /* many stores in one process: small pages and caches */
-	bool look;        /* beside a daemon that has it open: nothing is checked or set aside */
+	const char *path;  /* NULL: in memory, for the simulator and units */
+	bool small;        /* many stores in one process: small pages and caches */
+	const void *image; /* of store_freeze(), @image_len bytes: in memory, as it was */
+	size_t image_len;
+	bool look; /* beside a daemon that has it open: nothing is checked or set aside */
 };
 
 enum store_open { STORE_GOOD, STORE_NEW, STORE_REBUILT, STORE_FAILED };
@@ -77,10 +79,8 @@ bool store_copy(struct store *s, const char *path, struct err *err);
 void store_tidy(struct store *s);
 
 /* --- for the simulator and tests --- */
-/* The whole database as bytes, the caller's to free(); and an in-memory store set back to them
- * (before its first query). */
+/* The whole database as bytes, the caller's to free(). */
 void *store_freeze(struct store *s, size_t *n);
-bool store_thaw(struct store *s, const void *image, size_t n, struct err *err);
 /* After so many rows and runs every next one fails once as on a full disk; < 0: never. */
 void store_fail_after(struct store *s, int64_t statements);
 
