@@ -174,3 +174,18 @@ json_t *cover_told(const struct child *c)
 	}
 	return all;
 }
+
+json_t *cover_holes(const struct child *c)
+{
+	json_t *all = json_array();
+	for (unsigned i = 0; i < c->spans; i++) {
+		const struct span *s = &c->span[i];
+		bool first = i == 0 || !same(s, &c->span[i - 1]);
+		uint64_t from = first ? 1 : c->span[i - 1].to + 1;
+		if (from < s->from && json_array_size(all) < ACCEPT_HOLES)
+			json_array_append_new(all,
+				json_pack("[I,I,I,I]", (json_int_t)s->sensor, (json_int_t)s->epoch,
+					(json_int_t)from, (json_int_t)s->from - 1));
+	}
+	return all;
+}

@@ -6,6 +6,7 @@
 
 enum {
 	ACCEPT_KEYS = 8,      /* valid at a time, of one child */
+	ACCEPT_HOLES = 1000,  /* told in a head */
 	ACCEPT_RANGES = 4096, /* of coverage held, of one child */
 	ACCEPT_TOMB = 4096,   /* frames that one tomb may stand for */
 	ACCEPT_LATE_MS = 180000,
@@ -66,7 +67,8 @@ int64_t cover_common(const struct child *c, const json_t *cov);
 /* Adds them; false: too scattered. Rows are written. */
 bool cover_add(struct node *n, struct child *c, const json_t *cov);
 void cover_read(struct node *n, struct child *c);
-json_t *cover_told(const struct child *c); /* [[sensor#, epoch, last n]…] */
+json_t *cover_told(const struct child *c);  /* [[sensor#, epoch, last n]…] */
+json_t *cover_holes(const struct child *c); /* [[sensor#, epoch, from, to]…] before those */
 
 /* accept_frame.c: one frame within a POST */
 struct taking {

@@ -229,11 +229,12 @@ void accept_head(struct node *n, const struct peer *p, struct now now, struct an
 	} else {
 		hash_hex(c->pv, pv);
 		finish(out, 200,
-			json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:I, s:s, s:s}", "ep",
+			json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:I, s:s, s:s}", "ep",
 				(json_int_t)c->head.ep, "sq", (json_int_t)c->head.sq, "pv", pv,
-				"cov", cover_told(c), "dur", pair(accept_dur(c)), "up",
-				pair(up_of(n, c)), "now", (json_int_t)now.wall_ms, "org", n->org,
-				"tier", tier_name(n->tier)));
+				"cov", cover_told(c), "holes", cover_holes(c), "dur",
+				pair(accept_dur(c)), "up", pair(up_of(n, c)), "now",
+				(json_int_t)now.wall_ms, "org", n->org, "tier",
+				tier_name(n->tier)));
 	}
 	pthread_mutex_unlock(&n->lock);
 }

@@ -10,6 +10,8 @@
 #include "aggregator/fault.h"
 #include "aggregator/link.h"
 
+enum { HEAD_WAIT_MS = 60000 };
+
 const char digest_tables[] =
 	"CREATE TABLE IF NOT EXISTS position(sensor TEXT PRIMARY KEY, epoch INTEGER, n INTEGER) "
 	"WITHOUT ROWID;"
@@ -150,7 +152,7 @@ bool digest_open(struct node *n, struct now now, struct err *err)
 	n->digest = d;
 	d->dirty = json_object();
 	d->canary_ms = -1;
-	d->beat_ms = now.mono_ms;
+	d->opened_ms = d->beat_ms = now.mono_ms;
 	d->wall_minus_mono = now.wall_ms - now.mono_ms;
 	d->shared = c->shared_rules.count > 0
 			    ? shared_rules_load((const char *const *)c->shared_rules.text,
@@ -342,6 +344,16 @@ void digest_close(struct node *n, struct now now, bool force)
 	FAULT("digest.closed");
 	if (!store_commit(n->store))
 		digest_undo(n, now);
+}
+
+bool digest_ready(const struct node *n, struct now now)
+{
+	if (now.mono_ms - n->digest->opened_ms > HEAD_WAIT_MS)
+		return true;
+	for (unsigned i = 0; i < n->links; i++)
+		if (!link_knows_head(n->link[i]))
+			return false;
+	return true;
 }
 
 int64_t digest_due(const struct node *n, struct now now)

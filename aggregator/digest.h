@@ -23,6 +23,9 @@ struct intake_event {
 	const char *json; /* the EVE line */
 	size_t len;
 };
+/* After a start sensors are read when the parents have said what they hold (or are away for a
+ * minute): so that what they hold and what they do not never meet in one window. */
+bool digest_ready(const struct node *n, struct now now);
 /* Folds it into the open window and, where it hurries, writes its flash row; moves the position. In
  * the caller's transaction. False: it was at or below the position and did nothing. A hole before
  * it in (epoch, n) becomes lost{trimmed} in this window and an alarm; an event that cannot be read
@@ -54,9 +57,10 @@ struct digest_facts {
 	json_t *in, *cov; /* new references */
 };
 bool digest_facts(const void *blob, size_t len, struct digest_facts *out);
-/* The same window with the events of @cov_held (array of [sensor#, epoch, last n]) taken out as
- * lost{overlap}. */
-void *digest_cut(const void *blob, size_t len, const json_t *cov_held, size_t *out_len);
+/* The same window with the events that @cov_held (sorted [sensor#, epoch, from, to]) holds taken
+ * out, or (@inside) those alone: either way as lost{overlap}, since a window cannot be split. */
+void *digest_cut(
+	const void *blob, size_t len, const json_t *cov_held, bool inside, size_t *out_len);
 
 json_t *digest_beat(struct node *n, unsigned level, struct now now); /* members of a beat */
 /* First 48 bits of HMAC(site key, name). */

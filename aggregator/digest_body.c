@@ -351,23 +351,43 @@ bool digest_facts(const void *blob, size_t len, struct digest_facts *out)
 	return true;
 }
 
-/* The last event that is held of a sensor's epoch; 0: none. */
-static int64_t held_to(const json_t *held, const json_t *row)
+/* Adds to @cut the part of @row from @from to @to. */
+static void take_part(json_t *cut, const json_t *row, int64_t from, int64_t to)
 {
+	if (from > to)
+		return;
+	json_array_append_new(json_object_get(cut, "cov"),
+		json_pack("[O,O,I,I]", json_array_get(row, 0), json_array_get(row, 1),
+			(json_int_t)from, (json_int_t)to));
+	window_count(cut, "events", to - from + 1);
+	window_lose(cut, "overlap", to - from + 1);
+}
+
+static int64_t place(const json_t *row, size_t at)
+{
+	return (int64_t)json_integer_value(json_array_get(row, at));
+}
+
+/* @held is sorted. */
+static void cut_row(json_t *cut, const json_t *row, const json_t *held, bool inside)
+{
+	int64_t at = place(row, 2), end = place(row, 3);
 	size_t i;
 	json_t *h;
 	json_array_foreach(held, i, h)
 	{
-		if (json_integer_value(json_array_get(h, 0)) ==
-				json_integer_value(json_array_get(row, 0)) &&
-			json_integer_value(json_array_get(h, 1)) ==
-				json_integer_value(json_array_get(row, 1)))
-			return (int64_t)json_integer_value(json_array_get(h, 2));
+		int64_t from = place(h, 2) > at ? place(h, 2) : at;
+		int64_t to = place(h, 3) < end ? place(h, 3) : end;
+		if (place(h, 0) != place(row, 0) || place(h, 1) != place(row, 1) || from > to)
+			continue;
+		take_part(cut, row, inside ? from : at, inside ? to : from - 1);
+		at = to + 1;
 	}
-	return 0;
+	if (!inside)
+		take_part(cut, row, at, end);
 }
 
-void *digest_cut(const void *blob, size_t len, const json_t *held, size_t *out_len)
+void *digest_cut(const void *blob, size_t len, const json_t *held, bool inside, size_t *out_len)
 {
 	json_t *w = read_blob(blob, len), *cut = window_new(json_int_of(w, "start", 0));
 	static const char *const same[] = { "end", "mono_ms", "coarse_s", "jump", "hl", "ver" };
@@ -378,17 +398,7 @@ void *digest_cut(const void *blob, size_t len, const json_t *held, size_t *out_l
 	json_t *row;
 	json_array_foreach(json_object_get(w, "cov"), i, row)
 	{
-		int64_t from = (int64_t)json_integer_value(json_array_get(row, 2));
-		int64_t to = (int64_t)json_integer_value(json_array_get(row, 3)),
-			last = held_to(held, row);
-		from = from > last ? from : last + 1;
-		if (from > to)
-			continue;
-		json_array_append_new(json_object_get(cut, "cov"),
-			json_pack("[O,O,I,I]", json_array_get(row, 0), json_array_get(row, 1),
-				(json_int_t)from, (json_int_t)to));
-		window_count(cut, "events", to - from + 1);
-		window_lose(cut, "overlap", to - from + 1);
+		cut_row(cut, row, held, inside);
 	}
 	char *out = json_write(cut, out_len);
 	json_decref(cut);

@@ -171,6 +171,19 @@ static void fold_canary(struct node *n, const json_t *eve, struct now now)
 		n->digest->canary_ms = took < 0 ? 0 : took > 86400000 ? 86400000 : took;
 }
 
+/* What a parent holds and what it does not go into windows of their own. */
+static void part_at_head(
+	struct node *n, const struct sensor *s, uint64_t epoch, uint64_t event, struct now now)
+{
+	for (unsigned i = 0; event > 1 && i < n->links; i++) {
+		if (link_holds(n->link[i], s->number, epoch, event) !=
+			link_holds(n->link[i], s->number, epoch, event - 1)) {
+			digest_close(n, now, true);
+			return;
+		}
+	}
+}
+
 static void fold_one(
 	struct node *n, const struct sensor *sensor, const struct intake_event *e, struct now now)
 {
@@ -230,8 +243,11 @@ bool digest_fold(struct node *n, const struct intake_event *e, struct now now)
 	if (s->known && (e->epoch < s->epoch || (e->epoch == s->epoch && e->n <= s->n)))
 		return false;
 	uint64_t next = s->known && e->epoch == s->epoch ? s->n + 1 : 1;
-	if (e->n > next)
+	if (e->n > next) {
+		part_at_head(n, s, e->epoch, next, now);
 		hole(n, s, e->epoch, next, e->n - 1, now);
+	}
+	part_at_head(n, s, e->epoch, e->n, now);
 	cover(n, s, e->epoch, e->n, e->n, now);
 	fold_one(n, s, e, now);
 	s->epoch = e->epoch;

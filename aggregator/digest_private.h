@@ -28,6 +28,7 @@ struct digest {
 	json_t *dirty;           /* {"i:K": true …}: rows of the open window that changed */
 	int64_t due_ms;          /* mono: it closes */
 	int64_t beat_ms;         /* mono: the next beat */
+	int64_t opened_ms;       /* mono: of the start */
 	int64_t wall_minus_mono; /* when last looked, for jumps */
 	struct sensor *sensor[DIGEST_SENSORS];
 	unsigned sensors;

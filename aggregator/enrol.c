@@ -215,7 +215,7 @@ static bool do_token(const struct agg_config *c, const struct args *a, struct er
 {
 	struct pki_grant g = { 0 };
 	char token[TOKEN_TEXT];
-	int hours;
+	int hours = 24;
 	if (a->org != NULL && !is_org(a->org))
 		return err_set(err, "--org: an id is 32 hex digits");
 	if (!read_grant(a, &g, err) || !read_number(a->hours, 24, 720, "--hours", &hours, err) ||

@@ -396,9 +396,19 @@ static void away(struct intake *in, const struct err *err)
 	nap(in, AWAY_MS);
 }
 
+static bool is_ready(struct intake *in)
+{
+	pthread_mutex_lock(&in->n->lock);
+	bool ready = digest_ready(in->n, now());
+	pthread_mutex_unlock(&in->n->lock);
+	return ready;
+}
+
 static void *thread_main(void *ctx)
 {
 	struct intake *in = ctx;
+	while (!atomic_load(&in->stop) && !is_ready(in))
+		nap(in, IDLE_MS);
 	while (!atomic_load(&in->stop)) {
 		struct err err = { 0 };
 		bool any = false, good = look(in, &err);

@@ -39,6 +39,9 @@ const char link_tables[] =
 	"CREATE TABLE IF NOT EXISTS link_hurry(id INTEGER PRIMARY KEY AUTOINCREMENT, link INTEGER,"
 	" t INTEGER, flash TEXT, sensor INTEGER, epoch INTEGER, n INTEGER, again INTEGER,"
 	" line BLOB);"
+	"CREATE TABLE IF NOT EXISTS link_spare(id INTEGER PRIMARY KEY, link INTEGER, start_s "
+	"INTEGER,"
+	" res_s INTEGER, level INTEGER, counts INTEGER, at_ms INTEGER, blob BLOB);"
 	/* What is about to leave: after a crash nobody knows whether it did. */
 	"CREATE TABLE IF NOT EXISTS link_intent(link INTEGER PRIMARY KEY, what TEXT, text BLOB);"
 	"CREATE INDEX IF NOT EXISTS link_hurry_order ON link_hurry(link, t, id);"

@@ -49,6 +49,10 @@ void link_answer(
 void link_left(struct link *l, struct now now, const struct link_post *p);
 
 /* --- for others --- */
+/* The parent has said where it stands since the start. */
+bool link_knows_head(const struct link *l);
+/* It said then that it holds this event. */
+bool link_holds(const struct link *l, uint64_t sensor, uint64_t epoch, uint64_t event);
 const char *link_parent(const struct link *l); /* org */
 bool link_counts(const struct link *l);
 unsigned link_level(const struct link *l);

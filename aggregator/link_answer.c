@@ -198,6 +198,8 @@ static void take_dur(struct link *l, struct now now, struct frame_id dur)
 	l->dur_at = now.mono_ms;
 	if (frame_id_compare(l->s.sent, dur) > 0)
 		l->s.sent = dur;
+	/* what was not sent because it held it is to be judged anew, too */
+	link_head_wanted(l, "it went back");
 }
 
 /* Accepted but for long not durable: sending it again does no harm. */

@@ -11,37 +11,68 @@ static uint64_t number(const json_t *array, size_t at)
 	return n < 0 ? 0 : (uint64_t)n;
 }
 
-/* How far @held goes for one sensor's epoch. */
-static bool held_to(const json_t *held, uint64_t sensor, uint64_t epoch, uint64_t *to)
+static bool of_one_sensor(const json_t *a, const json_t *b)
 {
-	for (size_t i = 0; i < json_array_size(held); i++) {
-		const json_t *h = json_array_get(held, i);
-		if (number(h, 0) == sensor && number(h, 1) == epoch) {
-			*to = number(h, 2);
+	return number(a, 0) == number(b, 0) && number(a, 1) == number(b, 1);
+}
+
+bool link_holds(const struct link *l, uint64_t sensor, uint64_t epoch, uint64_t event)
+{
+	for (size_t i = 0; i < json_array_size(l->held); i++) {
+		const json_t *h = json_array_get(l->held, i);
+		if (number(h, 0) == sensor && number(h, 1) == epoch && number(h, 2) <= event &&
+			event <= number(h, 3))
 			return true;
-		}
 	}
 	return false;
 }
 
+bool link_knows_head(const struct link *l)
+{
+	return !l->need_head;
+}
+
 enum link_overlap link_overlap(const json_t *cov, const json_t *held)
 {
-	size_t inside = 0, outside = 0, ranges = json_array_size(cov);
-	if (ranges == 0 || json_array_size(held) == 0)
-		return COVER_NONE;
-	for (size_t i = 0; i < ranges; i++) {
+	uint64_t all = 0, inside = 0;
+	for (size_t i = 0; i < json_array_size(cov); i++) {
 		const json_t *c = json_array_get(cov, i);
-		uint64_t to;
-		if (!held_to(held, number(c, 0), number(c, 1), &to) || number(c, 2) > to) {
-			outside++;
-		} else if (number(c, 3) > to) {
-			inside++;
-			outside++;
-		} else {
-			inside++;
+		all += number(c, 3) - number(c, 2) + 1;
+		for (size_t k = 0; k < json_array_size(held); k++) {
+			const json_t *h = json_array_get(held, k);
+			uint64_t from = number(h, 2) > number(c, 2) ? number(h, 2) : number(c, 2);
+			uint64_t to = number(h, 3) < number(c, 3) ? number(h, 3) : number(c, 3);
+			if (of_one_sensor(c, h) && from <= to)
+				inside += to - from + 1;
 		}
 	}
-	return inside == 0 ? COVER_NONE : outside == 0 ? COVER_WHOLE : COVER_PART;
+	return inside == 0 ? COVER_NONE : inside == all ? COVER_WHOLE : COVER_PART;
+}
+
+/* What is held of each sensor's epoch: 1 to the last, without the holes. */
+json_t *link_held_ranges(const json_t *cov, const json_t *holes)
+{
+	json_t *all = json_array();
+	for (size_t i = 0; i < json_array_size(cov); i++) {
+		const json_t *c = json_array_get(cov, i);
+		uint64_t from = 1, last = number(c, 2);
+		for (size_t k = 0; k < json_array_size(holes); k++) {
+			const json_t *h = json_array_get(holes, k);
+			if (!of_one_sensor(c, h) || number(h, 2) < from || number(h, 3) >= last)
+				continue;
+			if (number(h, 2) > from)
+				json_array_append_new(
+					all, json_pack("[O,O,I,I]", json_array_get(c, 0),
+						     json_array_get(c, 1), (json_int_t)from,
+						     (json_int_t)number(h, 2) - 1));
+			from = number(h, 3) + 1;
+		}
+		if (from <= last)
+			json_array_append_new(all,
+				json_pack("[O,O,I,I]", json_array_get(c, 0), json_array_get(c, 1),
+					(json_int_t)from, (json_int_t)last));
+	}
+	return all;
 }
 
 bool link_cov_has(const json_t *cov, const uint64_t covers[3])

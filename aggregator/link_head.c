@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "aggregator/ledger.h"
+#include "aggregator/rollup.h"
 
 struct head {
 	struct frame_id id;
@@ -66,6 +67,41 @@ static bool epoch_after(struct link *l, const struct head *h, uint64_t *ep)
 	return found && row_there(l, (struct frame_id){ *ep, 1 });
 }
 
+static struct frame_id last_of(struct link *l, uint64_t ep)
+{
+	struct query *q = store_query(
+		l->n->store, "SELECT max(sq) FROM link_sent WHERE link = ?1 AND ep = ?2");
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)ep);
+	struct frame_id id = { ep, query_row(q) ? (uint64_t)row_int(q, 0) : 0 };
+	query_done(q);
+	return id;
+}
+
+/* Does each epoch of ours behind @id go on from the end of the one before? One that began behind
+ * frames which we have forgotten does not. */
+static bool unbroken(struct link *l, struct frame_id id)
+{
+	struct frame_id end = last_of(l, id.ep);
+	bool good = true;
+	struct query *q = store_query(l->n->store,
+		"SELECT e.ep, e.after_ep, e.after_sq, (SELECT max(sq) FROM link_sent s WHERE "
+		"s.link ="
+		" e.link AND s.ep = e.ep) FROM link_epoch e WHERE e.link = ?1 AND e.ep > ?2 AND"
+		" EXISTS (SELECT 1 FROM link_sent s WHERE s.link = e.link AND s.ep = e.ep)"
+		" ORDER BY e.ep");
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)id.ep);
+	while (good && query_row(q)) {
+		struct frame_id after = { (uint64_t)row_int(q, 1), (uint64_t)row_int(q, 2) };
+		good = frame_id_compare(after, end) == 0;
+		end = (struct frame_id){ (uint64_t)row_int(q, 0), (uint64_t)row_int(q, 3) };
+	}
+	query_done(q);
+	/* one that is open and has no frame yet */
+	return good && (l->s.last.sq > 0 || frame_id_compare(l->s.after, end) == 0);
+}
+
 /* Ours from the parent's place on without a hole? Then *from is where to go on. */
 static bool known(struct link *l, const struct head *h, struct frame_id *from)
 {
@@ -76,7 +112,7 @@ static bool known(struct link *l, const struct head *h, struct frame_id *from)
 		      frame_id_compare(h->id, l->s.after) == 0 &&
 		      memcmp(h->pv, l->s.after_pv, HASH) == 0;
 	*from = h->id;
-	if (at_end || (h->id.sq > 0 && row_is(l, h)))
+	if (at_end || (h->id.sq > 0 && row_is(l, h) && unbroken(l, h->id)))
 		return true;
 	if (begins) {
 		*from = l->s.last;
@@ -85,7 +121,7 @@ static bool known(struct link *l, const struct head *h, struct frame_id *from)
 	if (!epoch_after(l, h, &ep))
 		return false;
 	*from = (struct frame_id){ ep, 0 };
-	return true;
+	return unbroken(l, *from);
 }
 
 /* A new epoch behind the parent's head. What we numbered and the parent never took comes again in
@@ -102,6 +138,8 @@ static void begin_epoch(struct link *l, struct now now, const struct head *h)
 	s->carry = ahead ? (struct frame_id){ 0, 0 } : s->last;
 	if (s->carry.ep > 0 && s->carry.sq == 0)
 		s->carry.ep--;
+	if (ahead && s->last.ep > 0)
+		rollup_tell_again(l->n, l, now);
 	uint64_t top = h->id.ep > s->last.ep ? h->id.ep : s->last.ep;
 	s->last = (struct frame_id){ top + 1, 0 };
 	s->after = h->id;
@@ -115,16 +153,16 @@ static void begin_epoch(struct link *l, struct now now, const struct head *h)
 	json_decref(what);
 }
 
-/* [[sensor#, epoch, last n]…] or nothing. */
-static bool held_is_sound(const json_t *cov)
+/* Lists of so many whole numbers each, or nothing. */
+static bool is_sound(const json_t *list, size_t places, size_t most)
 {
-	if (!json_is_array(cov) || json_array_size(cov) > LINK_COV_MAX)
+	if (!json_is_array(list) || json_array_size(list) > most)
 		return false;
-	for (size_t i = 0; i < json_array_size(cov); i++) {
-		const json_t *c = json_array_get(cov, i);
-		if (!json_is_array(c) || json_array_size(c) != 3)
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *c = json_array_get(list, i);
+		if (!json_is_array(c) || json_array_size(c) != places)
 			return false;
-		for (size_t k = 0; k < 3; k++)
+		for (size_t k = 0; k < places; k++)
 			if (!json_is_integer(json_array_get(c, k)) ||
 				json_integer_value(json_array_get(c, k)) < 0)
 				return false;
@@ -132,28 +170,31 @@ static bool held_is_sound(const json_t *cov)
 	return true;
 }
 
-static void keep_held(struct link *l, json_t *cov)
+static void keep_held(struct link *l, const json_t *cov, const json_t *holes)
 {
 	size_t len;
-	char *text = json_write(cov, &len);
+	json_t *held = link_held_ranges(cov, holes);
+	char *text = json_write(held, &len);
 	struct query *q = store_query(l->n->store, "UPDATE link SET held = ?2 WHERE id = ?1");
 	bind_int(q, l->s.row);
 	bind_text(q, text);
 	query_run(q);
 	free(text);
-	json_incref(cov);
 	json_decref(l->held);
-	l->held = cov;
+	l->held = held;
 }
 
 void link_take_head(struct link *l, struct now now, const json_t *answer)
 {
 	struct head h = { .id = { 0, 0 } };
-	json_t *cov = json_object_get(answer, "cov");
+	const json_t *cov = json_object_get(answer, "cov"),
+		     *holes = json_object_get(answer, "holes");
 	const char *pv = json_text_of(answer, "pv");
 	int64_t ep = json_int_of(answer, "ep", -1), sq = json_int_of(answer, "sq", -1);
 	bool sound = ep >= 0 && sq >= 0 && pv != NULL && hex_read(pv, strlen(pv), h.pv, HASH) &&
-		     held_is_sound(cov) && (uint64_t)ep < ((uint64_t)1 << 53);
+		     is_sound(cov, 3, LINK_COV_MAX) &&
+		     (holes == NULL || is_sound(holes, 4, LINK_COV_MAX)) &&
+		     (uint64_t)ep < ((uint64_t)1 << 53);
 	if (!sound) {
 		node_alarm(l->n, now, "head-unreadable", l->parent,
 			"the parent's head cannot be read");
@@ -162,7 +203,8 @@ void link_take_head(struct link *l, struct now now, const json_t *answer)
 	}
 	h.id = (struct frame_id){ (uint64_t)ep, (uint64_t)sq };
 	struct frame_id from = { 0, 0 };
-	keep_held(l, cov);
+	keep_held(l, cov, holes);
+	link_spares_back(l);
 	if (known(l, &h, &from))
 		l->s.sent = from;
 	else

@@ -207,13 +207,26 @@ static void free_facts(struct digest_facts *f)
 	f->in = f->cov = NULL;
 }
 
+static void spare(
+	struct link *l, struct now now, const struct entry *e, const void *blob, size_t len)
+{
+	struct link_spare s = { .start_s = e->start_s,
+		.res_s = e->res_s,
+		.level = e->level,
+		.count = e->count,
+		.blob = blob,
+		.len = len };
+	link_spare(l, now, &s);
+}
+
 /* Takes the events that the parent's head covers out of a window that cannot be split. */
 static bool cut_window(struct link *l, struct now now, struct entry *e, struct digest_facts *f)
 {
-	size_t len;
-	void *cut = digest_cut(e->blob, e->len, l->held, &len);
-	if (cut == NULL)
-		return false;
+	size_t len, held_len;
+	void *cut = digest_cut(e->blob, e->len, l->held, false, &len);
+	void *held = digest_cut(e->blob, e->len, l->held, true, &held_len);
+	spare(l, now, e, held, held_len);
+	free(held);
 	ledger_window(l, now, "overlap", f);
 	free(e->blob);
 	e->blob = cut;
@@ -228,8 +241,10 @@ static bool trim_to_head(struct link *l, struct now now, struct entry *e, struct
 	*f = (struct digest_facts){ 0 };
 	bool readable = digest_facts(e->blob, e->len, f);
 	enum link_overlap o = readable ? link_overlap(f->cov, l->held) : COVER_NONE;
-	if (o == COVER_WHOLE)
+	if (o == COVER_WHOLE) {
 		ledger_window(l, now, "counted-before", f);
+		spare(l, now, e, e->blob, e->len);
+	}
 	if (o == COVER_PART)
 		readable = cut_window(l, now, e, f);
 	if (!readable)
@@ -433,9 +448,12 @@ static bool sequence_carried(struct link *l, struct now now)
 		l->s.carry = (struct frame_id){ 0, 0 };
 		return false;
 	}
-	drop_sent(l, id, body);
 	const json_t *cov = json_object_get(f.body != NULL ? f.body : f.facts, "cov");
 	enum link_overlap o = link_overlap(cov, l->held);
+	if (o == COVER_WHOLE)
+		link_set_aside(l, id);
+	else
+		drop_sent(l, id, body);
 	if (o == COVER_WHOLE || (f.body == NULL && f.facts == NULL)) {
 		json_decref(f.body);
 		json_decref(f.facts);

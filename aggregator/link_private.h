@@ -122,9 +122,10 @@ void link_intent_drop(struct link *l);
 void link_intent_settle(struct link *l, struct now now, bool unsure);
 
 /* link_cover.c: coverage */
-/* Does @cov ([[sensor#, epoch, from, to]…]) lie wholly inside @held, or partly? */
+/* Does @cov ([[sensor#, epoch, from, to]…]) lie wholly inside @held (the same), or partly? */
 enum link_overlap { COVER_NONE, COVER_PART, COVER_WHOLE };
 enum link_overlap link_overlap(const json_t *cov, const json_t *held);
+json_t *link_held_ranges(const json_t *cov, const json_t *holes); /* a new reference */
 bool link_cov_has(const json_t *cov, const uint64_t covers[3]);
 /* Adds @more's numbers into @in (lost included). */
 void link_add_in(json_t *in, const json_t *more);
@@ -142,5 +143,20 @@ void link_wanted(struct link *l, struct frame_id want, struct frame_id dur);
 /* link_room.c */
 bool link_short_of_room(struct link *l);
 void link_disk_full(struct link *l, struct now now);
+
+/* link_spare.c */
+struct link_spare {
+	int64_t start_s;
+	uint32_t res_s;
+	unsigned level;
+	bool count;
+	const void *blob;
+	size_t len;
+};
+void link_spare(struct link *l, struct now now, const struct link_spare *e);
+/* A frame that the parent need not have again, unless it goes back. */
+void link_set_aside(struct link *l, struct frame_id id);
+void link_spares_back(struct link *l);
+void link_spares_trim(struct link *l, int64_t before_ms);
 
 #endif

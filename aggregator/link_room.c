@@ -106,6 +106,7 @@ static void forget_old(struct link *l, struct now now)
 	bind_int(q, before);
 	query_run(q);
 	ledger_trim(l->n, before);
+	link_spares_trim(l, now.wall_ms - (int64_t)l->n->config->hold_s * 1000);
 }
 
 /* --- coarser ----------------------------------------------------------------------------- */

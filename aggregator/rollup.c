@@ -386,8 +386,17 @@ static bool replace(struct node *n, const struct peer *from, const struct frame 
 	if (!parts_are_in(n, &r))
 		return true;
 	if (any && json_int_of(in, "events", 0) < events) {
-		put_aside(n, &r, json_int_of(in, "events", 0), events, now);
-		return true;
+		if (r.ep == ep) {
+			put_aside(n, &r, json_int_of(in, "events", 0), events, now);
+			return true;
+		}
+		/* it began anew, from a backup: its word counts, and is not believed in silence */
+		node_alarm(n, now, "rollup-rewritten", r.origin,
+			"epoch %lld tells of %lld events in period %lld (%u s) where %lld were "
+			"told "
+			"before",
+			(long long)r.ep, (long long)json_int_of(in, "events", 0),
+			(long long)r.start, r.res, (long long)events);
 	}
 	forget(n, &r);
 	put_sums(n, &r, in);

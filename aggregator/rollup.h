@@ -29,6 +29,10 @@ void rollup_sent(
 void rollup_tick(struct node *n, struct now now);
 int64_t rollup_due(struct node *n, struct now now);
 
+/* The parent knows more of us than our store does: every period within the hold time is told anew,
+ * also those that are empty here. */
+void rollup_tell_again(struct node *n, struct link *l, struct now now);
+
 /* Sums of the latest revisions held of all origins at one resolution (day: everything). */
 void rollup_totals(struct node *n, uint32_t res_s, struct totals *out);
 /* Cells of a period for the API: sector × region × technique × level, with denominators. New

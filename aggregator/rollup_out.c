@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/accept_private.h"
 #include "aggregator/link.h"
 #include "aggregator/rollup_private.h"
 
@@ -113,6 +114,26 @@ int64_t rollup_due(struct node *n, struct now now)
 {
 	(void)now;
 	return n->links == 0 ? INT64_MAX : n->rollup->next_ms;
+}
+
+void rollup_tell_again(struct node *n, struct link *l, struct now now)
+{
+	static const int64_t res[] = { 300, 3600, 86400 };
+	int64_t now_s = now.wall_ms / 1000;
+	/* the oldest day may be there in part only */
+	int64_t from = now_s - (int64_t)n->config->hold_s + 86400;
+	if (n->rollup == NULL || n->accept->children == 0)
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		for (int64_t start = from - from % res[i]; start <= now_s; start += res[i]) {
+			struct query *q = store_query(
+				n->store, "INSERT OR IGNORE INTO rollup_dirty VALUES(?1, ?2, ?3)");
+			bind_text(q, link_parent(l));
+			bind_int(q, start);
+			bind_int(q, res[i]);
+			query_run(q);
+		}
+	}
 }
 
 /* --- making ------------------------------------------------------------------------------ */

@@ -77,6 +77,8 @@ static void take_in(struct sim_node *x)
 {
 	char name[16], json[1024];
 	struct now now = sim_now(&sim, x);
+	if (!digest_ready(&x->node, now))
+		return;
 	for (unsigned i = 0; i < x->sensors; i++) {
 		struct sim_sensor *s = &x->sensor[i];
 		uint64_t epoch = 0, n = 0;

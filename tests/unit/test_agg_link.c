@@ -150,6 +150,12 @@ static void dur_may_go_back_and_the_rest_is_sent_again(void **state)
 	kit_durable(&k, k.link, 1, 2);
 	assert_int_equal(kit_state(k.link).dur.sq, 2);
 	kit_pass(&k, 400000);
+	assert_int_equal(kit_ask(&k, k.link, &post), ASK_HEAD);
+	char hash[HASH_HEX];
+	hash_text(&first, 1, hash);
+	kit_answer(&k, k.link, 200,
+		"{\"ep\":1,\"sq\":2,\"pv\":\"%s\",\"cov\":[],\"now\":%" PRId64 "}", hash,
+		k.now.wall_ms);
 	post = want_post();
 	assert_int_equal(post.first.sq, 3);
 	assert_int_equal(post.last.sq, 5);
