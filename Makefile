@@ -54,9 +54,9 @@ units: $(UNITS)
 helpers: $(HELPERS)
 fuzzers: $(FUZZERS)
 
-# The builds that tests use: plain, gcc with sanitizers, clang with sanitizers and libFuzzer.
+# The builds that tests use: plain; gcc with sanitizers and points to die at; clang with sanitizers and libFuzzer.
 builds: all helpers
-	+$(MAKE) B=$B/asan CC=gcc OPT='$(ASAN)' all units helpers
+	+$(MAKE) B=$B/asan CC=gcc OPT='$(ASAN) -DBONGSU_FAULTS' all units helpers
 	+$(MAKE) B=$B/clang CC=clang OPT='$(ASAN) -fsanitize=fuzzer-no-link' units fuzzers
 
 NEEDS_demo  = all
