@@ -6,8 +6,9 @@
 #include "aggregator/accept_private.h"
 #include "aggregator/fault.h"
 #include "aggregator/notice.h"
+#include "aggregator/room.h"
 
-enum { FULL_PERCENT = 90, RETRY_FULL_S = 300 };
+enum { RETRY_FULL_S = 300 };
 
 /* --- answers ----------------------------------------------------------------------------- */
 
@@ -131,12 +132,6 @@ static bool all_revoked(const struct child *c, const struct peer *p)
 	return false;
 }
 
-static bool nearly_full(const struct node *n)
-{
-	return store_bytes(n->store) / 1024 >=
-	       (int64_t)n->config->store_mib * 1024 / 100 * FULL_PERCENT;
-}
-
 static void answer(struct taking *t, bool committed, struct answer *out)
 {
 	if (!committed) {
@@ -183,7 +178,7 @@ void accept_up(struct node *n, const struct peer *p, const struct post_in *in, s
 		refuse(out, 403, "revoked", -1);
 	} else {
 		spend(t.child, frames);
-		t.refuse_sequenced = nearly_full(n);
+		t.refuse_sequenced = room_is_short(n);
 		take_lines(&t);
 		accept_save(n, t.child);
 		FAULT("accept.before_commit");
@@ -196,9 +191,9 @@ void accept_up(struct node *n, const struct peer *p, const struct post_in *in, s
 		if (t.refuse_sequenced) {
 			store_begin(n->store);
 			node_alarm(n, now, "store-full", n->org,
-				"the store is over %d %% of its room: digests are "
-				"asked to wait",
-				FULL_PERCENT);
+				"the store takes %d %% of its room: digests are asked to "
+				"wait",
+				room_percent(n));
 			store_commit(n->store);
 		}
 	}

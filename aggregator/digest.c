@@ -10,7 +10,7 @@
 #include "aggregator/fault.h"
 #include "aggregator/link.h"
 
-enum { HEAD_WAIT_MS = 60000 };
+enum { HEAD_WAIT_MS = 60000, AGAIN_MS = 1000 };
 
 const char digest_tables[] =
 	"CREATE TABLE IF NOT EXISTS position(sensor TEXT PRIMARY KEY, epoch INTEGER, n INTEGER) "
@@ -78,6 +78,15 @@ bool digest_position(struct node *n, const char *sensor, uint64_t *epoch, uint64
 	return true;
 }
 
+bool digest_sensor_name(const struct node *n, unsigned at, char *out, size_t cap)
+{
+	if (n->digest == NULL || at >= n->digest->sensors)
+		return false;
+	const char *name = n->digest->sensor[at]->name;
+	snprintf(out, cap, "%s", strlen(name) < cap ? name : "");
+	return true;
+}
+
 /* --- the open window --------------------------------------------------------------------- */
 
 /* Windows end on the grid of the wall clock as it was when they opened; their length is measured by
@@ -103,8 +112,10 @@ static void read_part(struct node *n, const char *name, const char *text)
 	struct err err = { 0 };
 	struct digest *d = n->digest;
 	json_t *part = json_read(text, strlen(text), 16, &err);
-	if (part == NULL)
+	if (part == NULL) {
+		store_condemn(n->store, "the open window cannot be read");
 		return;
+	}
 	if (strcmp(name, "head") == 0)
 		json_object_update(d->w, part);
 	else if (strncmp(name, "i:", 2) == 0)
@@ -160,7 +171,7 @@ bool digest_open(struct node *n, struct now now, struct err *err)
 			    : shared_rules_load(shipped, 2);
 	read_positions(n);
 	read_window(n, now);
-	return true;
+	return store_trouble(n->store) != STORE_DAMAGED || err_set(err, "%s", store_why(n->store));
 }
 
 void digest_free(struct node *n)
@@ -342,8 +353,11 @@ void digest_close(struct node *n, struct now now, bool force)
 	json_decref(dirty);
 	digest_save(n);
 	FAULT("digest.closed");
-	if (!store_commit(n->store))
-		digest_undo(n, now);
+	if (store_commit(n->store))
+		return;
+	digest_undo(n, now);
+	if (d->due_ms < now.mono_ms + AGAIN_MS)
+		d->due_ms = now.mono_ms + AGAIN_MS;
 }
 
 bool digest_ready(const struct node *n, struct now now)

@@ -33,6 +33,8 @@ bool digest_ready(const struct node *n, struct now now);
 bool digest_fold(struct node *n, const struct intake_event *e, struct now now);
 /* Up to which (epoch, n) a sensor's stream is folded; false: nothing yet. */
 bool digest_position(struct node *n, const char *sensor, uint64_t *epoch, uint64_t *at);
+/* The names of sensors that are known, from 0; "" where one does not fit. False: no more. */
+bool digest_sensor_name(const struct node *n, unsigned at, char *out, size_t cap);
 /* A sensor's heartbeat hash, as JSON of its pairs: for beats and hl. NULL: it has expired. */
 void digest_sensor_health(struct node *n, const char *sensor, const json_t *pairs, struct now now);
 
@@ -42,7 +44,8 @@ void digest_sensor_health(struct node *n, const char *sensor, const json_t *pair
 void digest_close(struct node *n, struct now now, bool force);
 int64_t digest_due(const struct node *n, struct now now); /* mono ms of the next close or beat */
 
-/* Waiting entries are blobs of plain counters. */
+/* Waiting entries are blobs of plain counters. One that cannot be read is a damaged store: NULL or
+ * false. */
 /* Two of one day into one that covers both exactly; the caller's to free(). NULL: they are not of
  * one day, or their coverage is too scattered for one frame. */
 void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, size_t *len);

@@ -8,6 +8,7 @@
 #include "aggregator/accept.h"
 #include "aggregator/digest_private.h"
 #include "aggregator/link.h"
+#include "aggregator/room.h"
 
 #ifndef BONGSU_VERSION
 #define BONGSU_VERSION "0.0.0"
@@ -15,13 +16,16 @@
 
 enum { BLOB_DEPTH = 16 };
 
+/* NULL: our own store says otherwise than it was told. */
 static json_t *read_blob(const void *blob, size_t len)
 {
 	struct err err = { 0 };
 	json_t *w = json_read(blob, len, BLOB_DEPTH, &err);
-	if (w == NULL || !json_is_object(w))
-		abort(); /* our own store says otherwise than it was told */
-	return w;
+	if (w != NULL && json_is_object(json_object_get(w, "in")) &&
+		json_is_array(json_object_get(w, "cov")))
+		return w;
+	json_decref(w);
+	return NULL;
 }
 
 /* --- health and versions ----------------------------------------------------------------- */
@@ -93,9 +97,7 @@ json_t *digest_health(struct node *n, unsigned level, struct now now)
 	json_object_set_new(hl, "sensors", json_pack("[I,I]", (json_int_t)up, (json_int_t)down));
 	json_object_set_new(hl, "blind_bytes", json_integer(d == NULL ? 0 : d->blind));
 	json_object_set_new(hl, "canary_ms", json_integer(d == NULL ? -1 : d->canary_ms));
-	int64_t room = (int64_t)n->config->store_mib << 20,
-		used = store_bytes(n->store) * 100 / room;
-	json_object_set_new(hl, "disk_pct", json_integer(used > 100 ? 100 : used));
+	json_object_set_new(hl, "disk_pct", json_integer(room_percent(n)));
 	json_object_set_new(hl, "waiting", json_integer(waiting(n)));
 	return hl;
 }
@@ -286,7 +288,10 @@ static json_t *span(const struct node *n, const json_t *w)
 
 json_t *digest_body(struct node *n, const void *blob, size_t len, unsigned level, struct now now)
 {
-	json_t *w = read_blob(blob, len), *body = json_object();
+	json_t *w = read_blob(blob, len);
+	if (w == NULL)
+		return NULL;
+	json_t *body = json_object();
 	who(n, body, level);
 	json_object_set_new(body, "w", span(n, w));
 	json_t *ver = json_object_get(w, "ver"), *hl = json_object_get(w, "hl");
@@ -324,7 +329,7 @@ void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, siz
 	int64_t coarse = json_int_of(to, "coarse_s", 300),
 		coarse_b = json_int_of(from, "coarse_s", 300);
 	char *blob = NULL;
-	if (start / 86400 == other / 86400 &&
+	if (to != NULL && from != NULL && start / 86400 == other / 86400 &&
 		json_array_size(json_object_get(to, "cov")) +
 				json_array_size(json_object_get(from, "cov")) <=
 			DIGEST_RANGES) {
@@ -342,6 +347,8 @@ void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, siz
 bool digest_facts(const void *blob, size_t len, struct digest_facts *out)
 {
 	json_t *w = read_blob(blob, len);
+	if (w == NULL)
+		return false;
 	*out = (struct digest_facts){ .start = json_int_of(w, "start", 0),
 		.end = json_int_of(w, "end", 0),
 		.coarse_s = (uint32_t)json_int_of(w, "coarse_s", 300),
@@ -389,7 +396,10 @@ static void cut_row(json_t *cut, const json_t *row, const json_t *held, bool ins
 
 void *digest_cut(const void *blob, size_t len, const json_t *held, bool inside, size_t *out_len)
 {
-	json_t *w = read_blob(blob, len), *cut = window_new(json_int_of(w, "start", 0));
+	json_t *w = read_blob(blob, len);
+	if (w == NULL)
+		return NULL;
+	json_t *cut = window_new(json_int_of(w, "start", 0));
 	static const char *const same[] = { "end", "mono_ms", "coarse_s", "jump", "hl", "ver" };
 	for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
 		if (json_object_get(w, same[i]) != NULL)

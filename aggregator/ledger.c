@@ -77,14 +77,15 @@ static bool text_is_kept(const json_t *what)
 	return json_int_of(what, "lvl", 1) > 0;
 }
 
-void ledger_add(struct node *n, struct now now, const char *kind, const char *to,
-	const json_t *what, const char *bytes, size_t len)
+/* Behind the line whose hash is @before. */
+static void append(struct node *n, const uint8_t before[HASH], int64_t number, int64_t at_ms,
+	const char *kind, const char *to, const json_t *what, const char *bytes, size_t len)
 {
-	uint8_t before[HASH], sha[HASH], hash[HASH];
+	uint8_t sha[HASH], hash[HASH];
 	size_t what_len, packed_len = 0;
 	char *words = what == NULL ? NULL : json_write(what, &what_len);
-	struct entry e = { .n = last_line(n->store, before) + 1,
-		.at_ms = now.wall_ms,
+	struct entry e = { .n = number,
+		.at_ms = at_ms,
 		.kind = kind,
 		.peer = to == NULL ? "" : to,
 		.what = words == NULL ? "{}" : words,
@@ -114,12 +115,69 @@ void ledger_add(struct node *n, struct now now, const char *kind, const char *to
 	free(words);
 }
 
+void ledger_add(struct node *n, struct now now, const char *kind, const char *to,
+	const json_t *what, const char *bytes, size_t len)
+{
+	uint8_t before[HASH];
+	int64_t last = last_line(n->store, before);
+	append(n, before, last + 1, now.wall_ms, kind, to, what, bytes, len);
+}
+
 /* --- the end, kept beside the store ------------------------------------------------------- */
 
 static bool head_path(const char *folder, const char *end, char *out, size_t cap)
 {
 	int n = folder == NULL ? -1 : snprintf(out, cap, "%s/ledger.head%s", folder, end);
 	return n > 0 && (size_t)n < cap;
+}
+
+enum told { TOLD_NOTHING, TOLD_WRONG, TOLD };
+
+static enum told read_head(const char *folder, int64_t *at, uint8_t hash[HASH])
+{
+	char path[4200], line[128] = "", hex[HASH_HEX];
+	FILE *f = head_path(folder, "", path, sizeof path) ? fopen(path, "r") : NULL;
+	if (f == NULL)
+		return TOLD_NOTHING;
+	bool read = fgets(line, sizeof line, f) != NULL;
+	fclose(f);
+	bool good = read && sscanf(line, "%" SCNd64 " %64[0-9a-f]", at, hex) == 2 && *at > 0 &&
+		    hex_read(hex, strlen(hex), hash, HASH);
+	return good ? TOLD : TOLD_WRONG;
+}
+
+/* The hash of line @at of the store is @hash. */
+static bool line_is(struct store *s, int64_t at, const uint8_t hash[HASH])
+{
+	struct query *q = store_query(s, "SELECT hash FROM ledger WHERE n = ?1");
+	size_t len = 0;
+	bind_int(q, at);
+	const void *bytes = query_row(q) ? row_blob(q, 0, &len) : NULL;
+	bool same = len == HASH && memcmp(bytes, hash, HASH) == 0;
+	query_done(q);
+	return same;
+}
+
+bool ledger_open(struct node *n, struct now now, struct err *err)
+{
+	uint8_t told[HASH], before[HASH];
+	char hex[HASH_HEX];
+	int64_t at, last = last_line(n->store, before);
+	if (store_bytes(n->store) == 0 || read_head(n->config->folder, &at, told) != TOLD ||
+		line_is(n->store, at, told))
+		return true;
+	int64_t from = last < at ? last + 1 : at, next = last < at ? at + 1 : last + 1;
+	hash_hex(told, hex);
+	json_t *what = json_pack(
+		"{s:I, s:I, s:s}", "from", (json_int_t)from, "to", (json_int_t)at, "hash", hex);
+	store_begin(n->store);
+	append(n, last < at ? told : before, next, now.wall_ms, "gap", NULL, what, NULL, 0);
+	node_alarm(n, now, "ledger-gap", n->org,
+		"lines %" PRId64 " to %" PRId64
+		" of the ledger are not here: the store was set aside or an older one put back",
+		from, at);
+	json_decref(what);
+	return store_commit(n->store) || err_set(err, "ledger: %s", store_why(n->store));
 }
 
 void ledger_sync(struct node *n)
@@ -169,8 +227,31 @@ static bool text_agrees(struct query *q, const uint8_t sha[HASH], struct err *er
 	return same;
 }
 
-/* One row against the hash of the row before; *before becomes its own. */
-static bool row_agrees(struct query *q, int64_t expected, uint8_t before[HASH], struct err *err)
+struct walk {
+	int64_t next; /* the number that has to come */
+	uint8_t before[HASH];
+	int64_t from, to; /* lines that a restored store has not; 0: none */
+};
+
+/* Lines that ledger_open() found missing: the chain goes on from the hash that it saved. */
+static void cross_gap(struct walk *w, const struct entry *e)
+{
+	struct err err = { 0 };
+	json_t *what = json_read(e->what, strlen(e->what), 4, &err);
+	const char *hex = json_text_of(what, "hash");
+	int64_t from = json_int_of(what, "from", 0), to = json_int_of(what, "to", 0);
+	if (w->from == 0) {
+		w->from = from;
+		w->to = to;
+	}
+	if (from == w->next && to + 1 == e->n && hex != NULL &&
+		hex_read(hex, strlen(hex), w->before, HASH))
+		w->next = e->n;
+	json_decref(what);
+}
+
+/* One row against the hash of the row before; w->before becomes its own. */
+static bool row_agrees(struct query *q, struct walk *w, struct err *err)
 {
 	size_t sha_len, hash_len;
 	struct err ignored = { 0 };
@@ -183,40 +264,48 @@ static bool row_agrees(struct query *q, int64_t expected, uint8_t before[HASH], 
 		.sha = row_blob(q, 6, &sha_len) };
 	const void *stored = row_blob(q, 8, &hash_len);
 	uint8_t hash[HASH];
-	if (e.n != expected)
+	if (strcmp(e.kind, "gap") == 0)
+		cross_gap(w, &e);
+	if (e.n != w->next)
 		return err_set(err,
-			"ledger: line %" PRId64 " is missing, %" PRId64 " comes instead", expected,
+			"ledger: line %" PRId64 " is missing, %" PRId64 " comes instead", w->next,
 			e.n);
 	if (sha_len != HASH || hash_len != HASH)
 		return err_set(err, "ledger: line %" PRId64 " is altered: no hash", e.n);
-	entry_hash(before, &e, hash);
+	entry_hash(w->before, &e, hash);
 	if (memcmp(hash, stored, HASH) != 0)
 		return err_set(err,
 			"ledger: line %" PRId64 " is altered, or the line before it was replaced",
 			e.n);
 	if (!text_agrees(q, e.sha, &ignored))
 		return err_set(err, "ledger: the text of line %" PRId64 " is altered", e.n);
-	memcpy(before, hash, HASH);
+	memcpy(w->before, hash, HASH);
+	w->next++;
 	return true;
 }
 
-/* Calls @each line; @watch: the number whose hash is wanted. */
+/* All rows. @watch: the number whose hash is wanted. *last: the number of the last sound one. */
 static bool walk(
-	struct store *s, int64_t watch, uint8_t watched[HASH], int64_t *lines, struct err *err)
+	struct store *s, int64_t watch, uint8_t watched[HASH], int64_t *last, struct err *err)
 {
 	struct query *q = store_query(s, "SELECT n, at_ms, kind, peer, what, bytes, sha, text, hash"
 					 " FROM ledger ORDER BY n");
-	uint8_t before[HASH] = { 0 };
+	struct walk w = { .next = 1 };
 	bool good = true;
-	*lines = 0;
 	while (good && query_row(q)) {
-		good = row_agrees(q, *lines + 1, before, err);
-		*lines += good;
-		if (good && *lines == watch)
-			memcpy(watched, before, HASH);
+		good = row_agrees(q, &w, err);
+		if (good && w.next == watch + 1)
+			memcpy(watched, w.before, HASH);
 	}
+	*last = w.next - 1;
 	if (!query_done(q))
 		good = err_set(err, "ledger: cannot be read: %s", store_why(s));
+	if (good && w.from > 0)
+		good = err_set(err,
+			"ledger: lines %" PRId64 " to %" PRId64
+			" are not here: the store was set aside or an older one put back; all "
+			"others are as they were written",
+			w.from, w.to);
 	return good;
 }
 
@@ -228,25 +317,19 @@ bool ledger_verify(struct store *s, int64_t *lines, struct err *err)
 
 bool ledger_verify_folder(struct store *s, const char *folder, int64_t *lines, struct err *err)
 {
-	char path[4200], line[128] = "", hex[HASH_HEX];
 	uint8_t wanted[HASH], found[HASH] = { 0 };
 	int64_t at = 0;
-	int end = 0;
-	FILE *f = head_path(folder, "", path, sizeof path) ? fopen(path, "r") : NULL;
-	if (f == NULL) {
-		bool good = walk(s, -1, found, lines, err);
-		if (good && *lines > 0)
-			return err_set(err, "%s: %s: whether the end is whole cannot be told", path,
-				strerror(errno));
-		return good;
-	}
-	bool read = fgets(line, sizeof line, f) != NULL;
-	fclose(f);
-	if (!read || sscanf(line, "%" SCNd64 " %64[0-9a-f]%n", &at, hex, &end) != 2 || at < 1 ||
-		!hex_read(hex, strlen(hex), wanted, HASH))
-		return err_set(err, "%s: altered: it is not a number and a hash", path);
-	if (!walk(s, at, found, lines, err))
+	enum told told = read_head(folder, &at, wanted);
+	if (!walk(s, told == TOLD ? at : -1, found, lines, err))
 		return false;
+	if (told == TOLD_WRONG)
+		return err_set(
+			err, "%s/ledger.head: altered: it is not a number and a hash", folder);
+	if (told == TOLD_NOTHING)
+		return *lines == 0 ||
+		       err_set(err,
+			       "%s/ledger.head: not there: whether the end is whole cannot be told",
+			       folder);
 	if (*lines < at)
 		return err_set(err,
 			"ledger: cut: it ends at line %" PRId64 ", but line %" PRId64

@@ -12,6 +12,9 @@ extern const char ledger_tables[];
 /* Appends; in the caller's transaction. @kind: "left", "receipt", "level", "release", "lost" … */
 void ledger_add(struct node *n, struct now now, const char *kind, const char *to,
 	const json_t *what, const char *bytes, size_t len);
+/* At the start, before anything is added: lines that FOLDER/ledger.head knows and the store does
+ * not are noted in a line of their own, and verification says so for ever. */
+bool ledger_open(struct node *n, struct now now, struct err *err);
 /* After the commit: writes the chain's head into FOLDER/ledger.head, so that a cut tail is found.
  */
 void ledger_sync(struct node *n);

@@ -71,7 +71,7 @@ void rollup_up_moved(struct node *n, struct link *l, struct frame_id up);
  * merge. */
 bool link_coarsen(struct link *l, struct now now);
 
-/* What is due, in its own transaction: frees old bodies, makes room where the store is short of it.
+/* What is due, in its own transaction: frees old bodies.
  * Returns when it wants to be called next (mono ms). */
 int64_t link_tick(struct link *l, struct now now);
 /* What link_next() would send now, with nothing written, sequenced or sent. False: nothing. */

@@ -8,6 +8,7 @@
 
 #include "aggregator/fault.h"
 #include "aggregator/ledger.h"
+#include "aggregator/room.h"
 
 enum { BACKOFF_MAX_MS = 600000, RETRY_AFTER_MAX_S = 86400, CLOCK_STEP_MS = 2000 };
 
@@ -484,7 +485,7 @@ void link_answer(
 		node_say(l->n, 3, "%s: an answer could not be kept: %s", l->parent,
 			store_why(l->n->store));
 		l->need_head = true; /* where we stand is asked again */
-		link_disk_full(l, now);
+		room_missed(l->n, now);
 	}
 	FAULT("link.answered");
 	ledger_sync(l->n);

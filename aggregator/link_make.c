@@ -248,8 +248,7 @@ static bool trim_to_head(struct link *l, struct now now, struct entry *e, struct
 	if (o == COVER_PART)
 		readable = cut_window(l, now, e, f);
 	if (!readable)
-		node_alarm(l->n, now, "window-unreadable", l->parent,
-			"a waiting window cannot be read: what it counted is not reported");
+		store_condemn(l->n->store, "a waiting window cannot be read");
 	if (readable && o != COVER_WHOLE)
 		return true;
 	free_facts(f);
@@ -314,8 +313,7 @@ static void sequence_one(struct link *l, struct now now, const struct entry *e)
 {
 	json_t *body = window_body(l, now, e);
 	if (body == NULL) {
-		node_alarm(l->n, now, "window-unreadable", l->parent,
-			"a waiting window cannot be made into a frame");
+		store_condemn(l->n->store, "a waiting window cannot be read");
 		return;
 	}
 	fit_epoch(l, e->count);

@@ -93,8 +93,6 @@ struct link {
 	int64_t trim_at, forget_at; /* mono ms */
 	void (*wake)(void *ctx);
 	void *wake_ctx;
-	bool reserve_asked, reserve_gone;
-	int64_t full_at; /* mono ms */
 };
 
 /* link.c */
@@ -139,10 +137,6 @@ bool link_read_id(const json_t *answer, const char *name, struct frame_id *id);
 void link_take_head(struct link *l, struct now now, const json_t *answer);
 /* 409: where the parent wants us to go on; what is not durable there is sent again as well. */
 void link_wanted(struct link *l, struct frame_id want, struct frame_id dur);
-
-/* link_room.c */
-bool link_short_of_room(struct link *l);
-void link_disk_full(struct link *l, struct now now);
 
 /* link_spare.c */
 struct link_spare {

@@ -1,13 +1,10 @@
-/* link_room.c - room in the store: bodies past their time are freed, waiting windows become coarser
- * before anything is dropped, and a reserve stays for flashes and beats. */
+/* link_room.c - what a link leaves in the store: bodies past their time are freed, waiting windows
+ * become coarser where room.c asks for it. */
 #include "aggregator/link_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "aggregator/digest.h"
 #include "aggregator/ledger.h"
@@ -236,95 +233,12 @@ bool link_coarsen(struct link *l, struct now now)
 	return done;
 }
 
-/* --- the reserve ------------------------------------------------------------------------- */
-
-static bool reserve_path(struct link *l, char *out, size_t cap)
-{
-	const char *folder = l->n->config->folder;
-	if (folder == NULL || store_bytes(l->n->store) == 0)
-		return false; /* in memory */
-	int n = snprintf(out, cap, "%s/reserve", folder);
-	return n > 0 && (size_t)n < cap;
-}
-
-/* Bytes that nothing else on this disk can take. */
-static bool take_reserve(struct link *l)
-{
-	char path[4200];
-	off_t want = (off_t)l->n->config->reserve_mib * 1024 * 1024;
-	if (!reserve_path(l, path, sizeof path))
-		return true;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return false;
-	bool good = posix_fallocate(fd, 0, want) == 0;
-	close(fd);
-	if (!good)
-		unlink(path);
-	return good;
-}
-
-static void give_reserve(struct link *l)
-{
-	char path[4200];
-	if (reserve_path(l, path, sizeof path))
-		unlink(path);
-}
-
-/* Called after a transaction failed: what it wrote is undone. */
-void link_disk_full(struct link *l, struct now now)
-{
-	if (!store_is_full(l->n->store)) {
-		node_say(l->n, 3, "%s: the store cannot be written: %s", l->parent,
-			store_why(l->n->store));
-		return;
-	}
-	if (!l->reserve_gone) {
-		give_reserve(l);
-		l->reserve_gone = true;
-		node_say(l->n, 3, "the disk is full: the reserve is used, windows become coarser");
-	}
-	l->full_at = now.mono_ms;
-	while (link_coarsen(l, now))
-		;
-}
-
-/* Pages in use, free ones not counted: a file does not shrink by itself. */
-static int64_t bytes_in_use(struct link *l)
-{
-	struct query *q = store_query(l->n->store,
-		"SELECT (p.page_count - f.freelist_count) * s.page_size FROM pragma_page_count p,"
-		" pragma_freelist_count f, pragma_page_size s");
-	int64_t bytes = query_row(q) ? row_int(q, 0) : 0;
-	query_done(q);
-	return bytes;
-}
-
-bool link_short_of_room(struct link *l)
-{
-	int64_t most = (int64_t)l->n->config->store_mib * 1024 * 1024;
-	return bytes_in_use(l) > most / 10 * 9;
-}
-
-static void make_room(struct link *l, struct now now)
-{
-	if (l->reserve_gone && now.mono_ms - l->full_at > TRIM_MS && take_reserve(l)) {
-		l->reserve_gone = false;
-		node_say(l->n, 5, "there is room again: the reserve is back");
-	}
-	for (unsigned i = 0; i < 16 && link_short_of_room(l); i++)
-		if (!link_coarsen(l, now))
-			break;
-}
+/* --- turns ------------------------------------------------------------------------------- */
 
 int64_t link_tick(struct link *l, struct now now)
 {
 	struct link_stand kept;
 	pthread_mutex_lock(&l->n->lock);
-	if (!l->reserve_asked) {
-		l->reserve_asked = true;
-		l->reserve_gone = !take_reserve(l);
-	}
 	if (now.mono_ms >= l->trim_at) {
 		l->trim_at = now.mono_ms + TRIM_MS;
 		link_begin(l, &kept);
@@ -333,9 +247,7 @@ int64_t link_tick(struct link *l, struct now now)
 			l->forget_at = now.mono_ms + FORGET_MS;
 			forget_old(l, now);
 		}
-		if (!link_commit(l, &kept))
-			link_disk_full(l, now);
-		make_room(l, now);
+		link_commit(l, &kept);
 		ledger_sync(l->n);
 	}
 	int64_t next = l->trim_at;

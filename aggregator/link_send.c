@@ -9,6 +9,7 @@
 #include "aggregator/digest.h"
 #include "aggregator/fault.h"
 #include "aggregator/ledger.h"
+#include "aggregator/room.h"
 
 /* --- the body ---------------------------------------------------------------------------- */
 
@@ -183,9 +184,8 @@ static bool put_row(struct parcel *p, const struct sent_row *r)
 		p->full = p->flight.first.sq > 0;
 		if (p->full || !put_tomb(p, r->id.ep, r->id.sq, &last)) {
 			if (!p->full)
-				node_alarm(l->n, p->now, "tomb-impossible", l->parent,
-					"the totals of frame %llu/%llu are not known any more",
-					(unsigned long long)r->id.ep, (unsigned long long)r->id.sq);
+				store_condemn(
+					l->n->store, "what a sent frame counted cannot be read");
 			return false;
 		}
 		p->l->tombs_at = p->now.mono_ms;
@@ -388,7 +388,7 @@ static enum link_ask ask_head(struct link *l, struct now now, int64_t *again_ms)
 	if (!l->closed)
 		digest_close(l->n, now, true);
 	if (!link_commit(l, &kept)) {
-		link_disk_full(l, now);
+		room_missed(l->n, now);
 		*again_ms = now.mono_ms + 1000;
 		return ASK_NOTHING;
 	}
@@ -413,7 +413,7 @@ static enum link_ask next_post(
 		l->windows_at = windows_at;
 		l->tombs_at = tombs_at;
 		free(p.at);
-		link_disk_full(l, now);
+		room_missed(l->n, now);
 		*again_ms = now.mono_ms + 1000;
 		return ASK_NOTHING;
 	}

@@ -12,6 +12,7 @@
 #include "aggregator/link.h"
 #include "aggregator/notice.h"
 #include "aggregator/rollup.h"
+#include "aggregator/room.h"
 
 static const char *const tiers[TIERS] = { "enterprise", "park", "group", "province", "nation" };
 
@@ -20,7 +21,7 @@ static const char alarm_tables[] = "CREATE TABLE IF NOT EXISTS alarm(id INTEGER 
 				   " text TEXT, times INTEGER);"
 				   "CREATE INDEX IF NOT EXISTS alarm_code ON alarm(code, about);";
 
-enum { ALARMS_KEPT = 10000, ALARM_AGAIN_MS = 3600000, TIDY_MS = 600000 };
+enum { ALARMS_KEPT = 10000, ALARM_AGAIN_MS = 3600000, TIDY_MS = 600000, AGAIN_MS = 1000 };
 
 const char *tier_name(enum tier t)
 {
@@ -72,6 +73,8 @@ static void be(
 	memcpy(n->site_key, id->site_key, sizeof n->site_key);
 	n->links = 0;
 	n->beat_ms = n->tidy_ms = now.mono_ms;
+	n->room = (struct room){ .look_ms = now.mono_ms };
+	n->broken = false;
 	make_lock(&n->lock);
 }
 
@@ -97,6 +100,7 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 {
 	struct err damage = { 0 };
 	be(n, c, id, now);
+	room_before_open(c);
 	enum store_open how = store_open(&n->store, so, &damage);
 	if (how == STORE_FAILED) {
 		pthread_mutex_destroy(&n->lock);
@@ -112,7 +116,7 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 			damage.text);
 		good = store_commit(n->store) || err_set(err, "%s", store_why(n->store));
 	}
-	good = good && accept_open(n, err) && rollup_open(n, err) && notice_open(n, now, err);
+	good = good && ledger_open(n, now, err) && accept_open(n, err) && rollup_open(n, err) && notice_open(n, now, err);
 	for (unsigned i = 0; good && i < c->parents; i++) {
 		n->link[i] = link_open(n, i, now, err);
 		good = n->link[i] != NULL;
@@ -152,7 +156,8 @@ static void beat(struct node *n, struct now now)
 		link_hurry(n->link[i], FRAME_BEAT, "", body, NULL, now);
 		json_decref(body);
 	}
-	store_commit(n->store);
+	if (!store_commit(n->store))
+		n->beat_ms = now.mono_ms + AGAIN_MS;
 	if (n->links > 0 && n->wake != NULL)
 		n->wake(n->ctx);
 }
@@ -165,6 +170,7 @@ static int64_t sooner(int64_t a, int64_t b)
 int64_t node_tick(struct node *n, struct now now)
 {
 	pthread_mutex_lock(&n->lock);
+	room_tick(n, now);
 	digest_close(n, now, false);
 	beat(n, now);
 	rollup_tick(n, now);

@@ -30,6 +30,12 @@ enum { NODE_PARENTS = 4 };
 /* What goes out to feeds; names are those of the streams bongsu:feed:{NAME}. */
 enum feed { FEED_DIGEST, FEED_FLASH, FEED_ROLLUP, FEED_HEALTH, FEED_NOTICE, FEED_ALARM, FEEDS };
 
+/* Of room.c. */
+struct room {
+	bool asked, gone;         /* the reserve: taken once, given up */
+	int64_t full_ms, look_ms; /* mono: when the disk was full last; the next look */
+};
+
 struct node {
 	const struct agg_config *config;
 	struct store *store;
@@ -45,9 +51,11 @@ struct node {
 	struct digest *digest; /* NULL: no sensors here */
 	struct accept *accept; /* children as far as they are kept in memory */
 	struct rollup *rollup;
-	int64_t notice_due_s;     /* when a timer of a notice is due next */
-	uint64_t down_seq;        /* the newest object that goes down */
-	bool receipts_wait;       /* to be handed to the links */
+	int64_t notice_due_s; /* when a timer of a notice is due next */
+	uint64_t down_seq;    /* the newest object that goes down */
+	bool receipts_wait;   /* to be handed to the links */
+	struct room room;
+	bool broken;              /* the store is damaged: only a new start helps */
 	int64_t beat_ms, tidy_ms; /* mono: the next beat, the next tidying */
 	/* Outward, all may be NULL. @say: priority as in syslog. Called inside transactions: only
 	 * queue. */

@@ -305,7 +305,7 @@ static void reload(struct run *r, struct now at)
 
 static void turns(struct run *r)
 {
-	while (!wishes.stop) {
+	while (!wishes.stop && !r->node.broken) {
 		struct now at = now();
 		reload(r, at);
 		int64_t again = node_tick(&r->node, at);
@@ -340,7 +340,11 @@ enum status run(const struct agg_config *c, bool quiet)
 			tier_name(r.node.tier), r.node.org,
 			r.node.links == 0 ? "nothing, it has no parent" : "as configured");
 		turns(&r);
-		node_say(&r.node, 5, "stopping");
+		good = !r.node.broken;
+		node_say(&r.node, good ? 5 : 2,
+			good ? "stopping"
+			     : "stopping: the store is damaged, and is set aside at the next "
+			       "start");
 	}
 	close_all(&r);
 	return good ? STATUS_OK : STATUS_REFUSED;

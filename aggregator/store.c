@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,12 +28,18 @@ struct store {
 	sqlite3 *db;
 	char *path; /* NULL: in memory */
 	unsigned depth;
-	bool failed, full;
+	bool failed, full, condemned;
+	enum store_trouble trouble;
 	char why[256];
 	int64_t fail_after;             /* statements; < 0: never */
 	struct query query[STATEMENTS]; /* open addressing by address */
 	unsigned queries;
 };
+
+static bool damaged(int code)
+{
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
 
 static void failure(struct store *s, int code, const char *why)
 {
@@ -40,6 +47,11 @@ static void failure(struct store *s, int code, const char *why)
 	if (!s->failed)
 		snprintf(s->why, sizeof s->why, "%s", why);
 	s->failed = true;
+	enum store_trouble t = s->full ? STORE_RAN_OUT : STORE_FAILS;
+	if (s->trouble < t)
+		s->trouble = t;
+	if (damaged(code))
+		store_condemn(s, why);
 }
 
 /* --- opening ----------------------------------------------------------------------------- */
@@ -116,9 +128,41 @@ static bool connect_to(struct store *s, const struct store_options *o, struct er
 	return false;
 }
 
-static bool damaged(int code)
+/* A file beside the database, so that the next start knows what this one found. */
+static bool mark_path(const char *path, char *out, size_t cap)
 {
-	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+	int n = path == NULL ? -1 : snprintf(out, cap, "%s.condemned", path);
+	return n > 0 && (size_t)n < cap;
+}
+
+void store_condemn(struct store *s, const char *why)
+{
+	char path[4300];
+	if (!s->failed)
+		snprintf(s->why, sizeof s->why, "%s", why);
+	s->failed = true;
+	s->trouble = STORE_DAMAGED;
+	bool marked = s->condemned || !mark_path(s->path, path, sizeof path);
+	s->condemned = true;
+	FILE *f = marked ? NULL : fopen(path, "w");
+	if (f == NULL)
+		return; /* the next start has its own check */
+	fprintf(f, "%s\n", why);
+	fclose(f);
+}
+
+/* False and @err with its reason: an earlier run has found damage. */
+static bool uncondemned(const char *path, struct err *err)
+{
+	char mark[4300], why[256] = "";
+	FILE *f = mark_path(path, mark, sizeof mark) ? fopen(mark, "r") : NULL;
+	if (f == NULL)
+		return true;
+	if (fgets(why, sizeof why, f) == NULL)
+		why[0] = '\0';
+	fclose(f);
+	why[strcspn(why, "\n")] = '\0';
+	return err_set(err, "%s: found damaged while in use: %s", path, why);
 }
 
 /* Puts a damaged database aside with everything that belongs to it. */
@@ -133,13 +177,61 @@ static bool set_aside(const char *path, struct err *err)
 		if (rename(from, to) != 0 && errno != ENOENT)
 			return err_set(err, "%s: %s", from, strerror(errno));
 	}
+	char mark[4300];
+	if (mark_path(path, mark, sizeof mark))
+		unlink(mark);
 	return true;
+}
+
+static bool there(const char *path, const char *part, bool *empty)
+{
+	char name[4300];
+	struct stat st;
+	snprintf(name, sizeof name, "%s%s", path, part);
+	bool found = stat(name, &st) == 0;
+	*empty = found && st.st_size == 0;
+	return found;
+}
+
+/* Opens what is there. False and *bad: it is damaged, as @err says. */
+static bool open_it(struct store *s, const struct store_options *o, bool *bad, struct err *err)
+{
+	bool empty = false, ignored;
+	bool old =
+		o->path != NULL && (there(o->path, "", &empty) || there(o->path, "-wal", &ignored));
+	*bad = old && !o->look &&
+	       (!uncondemned(o->path, err) || (empty && !err_set(err, "%s: it is empty", o->path)));
+	if (*bad)
+		return false;
+	if (connect_to(s, o, err))
+		return true;
+	int code = s->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(s->db);
+	/* a check that was made and found something leaves no code */
+	*bad = old && !o->look && (damaged(code) || code == SQLITE_ROW || code == SQLITE_OK);
+	sqlite3_close(s->db);
+	s->db = NULL;
+	return false;
+}
+
+static enum store_open open_or_rebuild(
+	struct store *s, const struct store_options *o, struct err *err)
+{
+	bool bad, ignored;
+	bool old = o->path != NULL && there(o->path, "", &ignored);
+	struct err again = { 0 };
+	if (open_it(s, o, &bad, err))
+		return old ? STORE_GOOD : STORE_NEW;
+	if (!bad)
+		return STORE_FAILED;
+	if (set_aside(o->path, &again) && connect_to(s, o, &again))
+		return STORE_REBUILT;
+	*err = again;
+	return STORE_FAILED;
 }
 
 enum store_open store_open(struct store **out, const struct store_options *o, struct err *err)
 {
 	struct store *s = calloc(1, sizeof *s);
-	struct stat st;
 	*out = NULL;
 	if (s == NULL || (o->path != NULL && (s->path = strdup(o->path)) == NULL)) {
 		free(s);
@@ -147,35 +239,18 @@ enum store_open store_open(struct store **out, const struct store_options *o, st
 		return STORE_FAILED;
 	}
 	s->fail_after = -1;
-	bool fresh = o->path == NULL || stat(o->path, &st) != 0 || st.st_size == 0;
-	enum store_open how = fresh ? STORE_NEW : STORE_GOOD;
 	mode_t mask = umask(077);
-	if (!connect_to(s, o, err)) {
-		int code = s->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(s->db);
-		bool bad = damaged(code) || (code == SQLITE_ROW || code == SQLITE_OK);
-		sqlite3_close(s->db);
-		s->db = NULL;
-		struct err again = { 0 };
-		how = STORE_REBUILT;
-		if (o->path == NULL || fresh || o->look || !bad || !set_aside(o->path, err) ||
-			!connect_to(s, o, &again)) {
-			err_set(err, "%s", again.text);
-			how = STORE_FAILED;
-		}
-	}
+	enum store_open how = open_or_rebuild(s, o, err);
 	umask(mask);
-	if (how == STORE_FAILED) {
-		store_close(s);
+	if (how != STORE_FAILED && store_schema(s,
+					   "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, "
+					   "value) WITHOUT ROWID",
+					   err)) {
+		*out = s;
 		return how;
 	}
-	if (!store_schema(s,
-		    "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID",
-		    err)) {
-		store_close(s);
-		return STORE_FAILED;
-	}
-	*out = s;
-	return how;
+	store_close(s);
+	return STORE_FAILED;
 }
 
 void store_close(struct store *s)
@@ -209,8 +284,10 @@ void store_begin(struct store *s)
 {
 	if (s->depth++ > 0)
 		return;
-	s->failed = s->full = false;
-	execute(s, "BEGIN IMMEDIATE");
+	s->full = false;
+	s->failed = s->condemned;
+	if (!s->failed)
+		execute(s, "BEGIN IMMEDIATE");
 }
 
 bool store_commit(struct store *s)
@@ -247,6 +324,14 @@ const char *store_why(const struct store *s)
 bool store_is_full(const struct store *s)
 {
 	return s->full;
+}
+
+enum store_trouble store_trouble(struct store *s)
+{
+	enum store_trouble t = s->trouble;
+	if (t != STORE_DAMAGED)
+		s->trouble = STORE_FINE;
+	return t;
 }
 
 void store_fail_after(struct store *s, int64_t statements)
@@ -444,6 +529,25 @@ int64_t store_bytes(const struct store *s)
 			bytes += st.st_size;
 	}
 	return bytes;
+}
+
+int store_percent(struct store *s, int64_t most)
+{
+	struct query *q = store_query(s,
+		"SELECT p.page_count - f.freelist_count, f.freelist_count, s.page_size FROM"
+		" pragma_page_count p, pragma_freelist_count f, pragma_page_size s");
+	int64_t used = 0, room = most;
+	struct statvfs disk;
+	if (query_row(q)) {
+		used = row_int(q, 0) * row_int(q, 2);
+		if (s->path != NULL && statvfs(s->path, &disk) == 0)
+			room = used + row_int(q, 1) * row_int(q, 2) +
+			       (int64_t)(disk.f_bavail * disk.f_frsize);
+	}
+	query_done(q);
+	if (room > most)
+		room = most;
+	return used >= room ? 100 : (int)(used * 100 / room);
 }
 
 bool store_copy(struct store *s, const char *path, struct err *err)

@@ -40,6 +40,12 @@ bool store_failed(const struct store *s);
 /* Why the last statement failed: "database or disk is full". */
 const char *store_why(const struct store *s);
 bool store_is_full(const struct store *s); /* the last failure was a full disk */
+/* The worst that a statement met since this was asked last. */
+enum store_trouble { STORE_FINE, STORE_FAILS, STORE_RAN_OUT, STORE_DAMAGED };
+enum store_trouble store_trouble(struct store *s);
+/* What it holds cannot be what was written: nothing more is committed, and the next store_open()
+ * sets the file aside. */
+void store_condemn(struct store *s, const char *why);
 
 /* Statements are kept by the address of @sql, so that text must be a literal. */
 struct query *store_query(struct store *s, const char *sql);
@@ -73,6 +79,9 @@ void store_set_text(struct store *s, const char *name, const char *v);
 
 /* Bytes on disk, WAL included. */
 int64_t store_bytes(const struct store *s);
+/* How much of its room is taken (%): of @most bytes, or of what its disk can give where that is less.
+ * Pages that wait for use again are room. */
+int store_percent(struct store *s, int64_t most);
 /* A consistent copy into another file, while in use (backups, tests). */
 bool store_copy(struct store *s, const char *path, struct err *err);
 /* Moves the WAL into the file; gives free pages back. */

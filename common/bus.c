@@ -32,11 +32,12 @@ struct bus {
 	struct addrinfo *addresses, *next; /* still to be tried */
 	int64_t deadline_ms; /* of the stage, or of the next byte while replies are due */
 	redisReader *reader;
-	size_t elements; /* in the reply being read */
+	size_t elements, held; /* in the reply being read; and the bytes of its texts */
 	char *out;
 	size_t out_len, out_sent, out_cap;
 	size_t due;
-	bool armed;              /* deadline_ms is for a reply */
+	bool armed; /* deadline_ms is for a reply */
+	bool too_long;
 	struct bus_reply *ready; /* read ahead of bus_receive() */
 	char chunk[CHUNK];
 };
@@ -46,12 +47,14 @@ struct bus {
 static struct bus_reply *new_reply(const redisReadTask *task, enum bus_type type, size_t len)
 {
 	struct bus *b = task->privdata;
-	if (b->elements >= ELEMENTS_MAX)
+	b->too_long = b->elements >= ELEMENTS_MAX || len > b->limits.max_reply - b->held;
+	if (b->too_long)
 		return NULL;
 	struct bus_reply *r = calloc(1, sizeof *r + len + 1);
 	if (r == NULL)
 		return NULL;
 	b->elements++;
+	b->held += len;
 	r->type = type;
 	r->len = len;
 	if (task->parent != NULL) {
@@ -76,7 +79,8 @@ static void *make_array(const redisReadTask *task, int elements)
 {
 	struct bus *b = task->privdata;
 	size_t n = elements < 0 ? 0 : (size_t)elements;
-	if (n > ELEMENTS_MAX - b->elements)
+	b->too_long = n > ELEMENTS_MAX - b->elements;
+	if (b->too_long)
 		return NULL;
 	struct bus_reply **element = calloc(n == 0 ? 1 : n, sizeof *element);
 	if (element == NULL)
@@ -337,11 +341,14 @@ static struct bus_reply *parse(struct bus *b, struct err *err)
 {
 	void *reply = NULL;
 	if (redisReaderGetReply(b->reader, &reply) != REDIS_OK) {
-		err_set(err, "reply: %s", b->reader->errstr);
+		if (b->too_long)
+			err_set(err, "a reply of more than %zu bytes", b->limits.max_reply);
+		else
+			err_set(err, "reply: %s", b->reader->errstr);
 		return NULL;
 	}
 	if (reply != NULL)
-		b->elements = 0;
+		b->elements = b->held = 0;
 	return reply;
 }
 
@@ -356,8 +363,10 @@ static ssize_t get_bytes(struct bus *b, struct err *err)
 static bool read_in(struct bus *b, struct err *err)
 {
 	for (unsigned i = 0; i < 16; i++) {
-		if (b->reader->len - b->reader->pos > b->limits.max_reply)
+		if (b->reader->len - b->reader->pos > b->limits.max_reply) {
+			b->too_long = true;
 			return err_set(err, "a reply of more than %zu bytes", b->limits.max_reply);
+		}
 		if (b->ready == NULL)
 			b->ready = parse(b, err);
 		if (err->set)
@@ -550,6 +559,11 @@ int bus_patience(const struct bus *b, int64_t now_ms, int ms)
 size_t bus_unsent(const struct bus *b)
 {
 	return b->out_len - b->out_sent;
+}
+
+bool bus_too_long(const struct bus *b)
+{
+	return b->too_long;
 }
 
 size_t bus_due(const struct bus *b)

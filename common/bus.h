@@ -82,6 +82,7 @@ bool bus_work(struct bus *b, int64_t now_ms, struct err *err);
 bool bus_send(struct bus *b, int argc, const char *const *argv, const size_t *len);
 /* The next reply, the caller's to free; NULL: none yet. */
 struct bus_reply *bus_receive(struct bus *b);
+bool bus_too_long(const struct bus *b); /* it is over because a reply exceeds max_reply */
 size_t bus_due(const struct bus *b);    /* replies that are still due */
 size_t bus_unsent(const struct bus *b); /* bytes queued */
 

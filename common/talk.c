@@ -21,7 +21,8 @@ struct talk {
 	struct bus_target target[NODES];
 	struct bus *bus[NODES];
 	unsigned nodes;
-	unsigned first;      /* where to ask when nothing is known */
+	unsigned first; /* where to ask when nothing is known */
+	bool too_long;
 	uint8_t slot[SLOTS]; /* 1 + node; 0: not known */
 };
 
@@ -45,6 +46,16 @@ void talk_close(struct talk *t)
 	for (unsigned i = 0; i < t->nodes; i++)
 		bus_close(t->bus[i]);
 	free(t);
+}
+
+bool talk_too_long(const struct talk *t)
+{
+	return t->too_long;
+}
+
+bool talk_is_cluster(const struct talk *t)
+{
+	return t->nodes > 1;
 }
 
 const char *talk_key(const struct talk *t)
@@ -135,6 +146,7 @@ static struct bus_reply *ask_node(struct talk *t, unsigned node, bool asking, in
 	if (good)
 		return r;
 	err_set(err, "Redis takes no command");
+	t->too_long = b != NULL && bus_too_long(b);
 	drop(t, node);
 	return NULL;
 }
@@ -144,6 +156,7 @@ struct bus_reply *talk_ask(struct talk *t, const char *key, int argc, const char
 {
 	unsigned slot = key == NULL ? SLOTS : slot_of(key), node = t->first;
 	bool asking = false;
+	t->too_long = false;
 	if (slot < SLOTS && t->slot[slot] != 0)
 		node = t->slot[slot] - 1u;
 	for (unsigned i = 0; i < REDIRECTS; i++) {

@@ -20,6 +20,10 @@ const char *talk_key(const struct talk *t);
  * stopped; the outcome is unknown. */
 struct bus_reply *talk_ask(struct talk *t, const char *key, int argc, const char *const *argv,
 	const size_t *len, struct err *err);
+/* The last talk_ask() failed because its reply was longer than is held: another try fails alike. */
+bool talk_too_long(const struct talk *t);
+/* The server sent us on to others: what one node cannot answer another may. */
+bool talk_is_cluster(const struct talk *t);
 /* The same for C strings, NULL-terminated: the second is the key. */
 struct bus_reply *talk_say(struct talk *t, struct err *err, ...) __attribute__((sentinel));
 
