@@ -567,6 +567,15 @@ static double cpu_s(void)
 	return (double)clock() / CLOCKS_PER_SEC;
 }
 
+static void print_losses(void)
+{
+	struct query *q = store_query(sim.all[0].node.store,
+		"SELECT reason, sum(events) FROM period_lost WHERE res = 86400 GROUP BY reason");
+	while (query_row(q))
+		printf("lost{%s}: %" PRId64 "\n", row_text(q, 0), row_int(q, 1));
+	query_done(q);
+}
+
 static unsigned report(unsigned days)
 {
 	struct totals t;
@@ -582,6 +591,7 @@ static unsigned report(unsigned days)
 	printf("\nnation: %" PRId64 " events = %" PRId64 " alerts + %" PRId64 " other + %" PRId64
 	       " lost with a reason\n",
 		t.events, t.alerts, t.other, t.lost);
+	print_losses();
 	printf("%.1f s of processor, %ld MiB\n", cpu_s(), use.ru_maxrss / 1024);
 	return wrong;
 }
