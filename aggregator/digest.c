@@ -10,7 +10,7 @@
 #include "aggregator/fault.h"
 #include "aggregator/link.h"
 
-enum { HEAD_WAIT_MS = 60000, AGAIN_MS = 1000 };
+enum { AGAIN_MS = 1000 };
 
 const char digest_tables[] =
 	"CREATE TABLE IF NOT EXISTS position(sensor TEXT PRIMARY KEY, epoch INTEGER, n INTEGER) "
@@ -163,7 +163,7 @@ bool digest_open(struct node *n, struct now now, struct err *err)
 	n->digest = d;
 	d->dirty = json_object();
 	d->canary_ms = -1;
-	d->opened_ms = d->beat_ms = now.mono_ms;
+	d->beat_ms = now.mono_ms;
 	d->wall_minus_mono = now.wall_ms - now.mono_ms;
 	d->shared = c->shared_rules.count > 0
 			    ? shared_rules_load((const char *const *)c->shared_rules.text,
@@ -358,16 +358,6 @@ void digest_close(struct node *n, struct now now, bool force)
 	digest_undo(n, now);
 	if (d->due_ms < now.mono_ms + AGAIN_MS)
 		d->due_ms = now.mono_ms + AGAIN_MS;
-}
-
-bool digest_ready(const struct node *n, struct now now)
-{
-	if (now.mono_ms - n->digest->opened_ms > HEAD_WAIT_MS)
-		return true;
-	for (unsigned i = 0; i < n->links; i++)
-		if (!link_knows_head(n->link[i]))
-			return false;
-	return true;
 }
 
 int64_t digest_due(const struct node *n, struct now now)

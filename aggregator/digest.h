@@ -23,9 +23,6 @@ struct intake_event {
 	const char *json; /* the EVE line */
 	size_t len;
 };
-/* After a start sensors are read when the parents have said what they hold (or are away for a
- * minute): so that what they hold and what they do not never meet in one window. */
-bool digest_ready(const struct node *n, struct now now);
 /* Folds it into the open window and, where it hurries, writes its flash row; moves the position. In
  * the caller's transaction. False: it was at or below the position and did nothing. A hole before
  * it in (epoch, n) becomes lost{trimmed} in this window and an alarm; an event that cannot be read
@@ -58,12 +55,39 @@ struct digest_facts {
 	int64_t start, end; /* s */
 	uint32_t coarse_s;
 	json_t *in, *cov; /* new references */
+	bool cut;         /* it has no details: its events are to be read again */
 };
 bool digest_facts(const void *blob, size_t len, struct digest_facts *out);
 /* The same window with the events that @cov_held (sorted [sensor#, epoch, from, to]) holds taken
- * out, or (@inside) those alone: either way as lost{overlap}, since a window cannot be split. */
+ * out, or (@inside) those alone. A window cannot be split: what is left is cut, all of it
+ * lost{overlap} until it has been read again. */
 void *digest_cut(
 	const void *blob, size_t len, const json_t *cov_held, bool inside, size_t *out_len);
+/* A window again from the members of its frame: without items. */
+void *digest_of_frame(const json_t *body, size_t *len);
+
+/* --- events once more, for a window that was cut (intake's thread) --- */
+struct digest_again {
+	struct link *link;
+	int64_t id; /* of the window at that link */
+	json_t *w;  /* NULL: there is none to be read */
+	json_t *was;
+	size_t row; /* of its coverage: the next to be read */
+};
+struct digest_range {
+	const char *sensor; /* name; lives as long as the node */
+	uint64_t epoch, from, to;
+};
+/* Takes up the first window that waits for it. */
+bool digest_again_open(struct node *n, struct digest_again *a);
+/* What is to be read next; false: nothing is left. */
+bool digest_again_range(struct node *n, struct digest_again *a, struct digest_range *out);
+/* An event of that range, in order. */
+void digest_again_fold(struct node *n, struct digest_again *a, const struct intake_event *e);
+/* What did not come is lost{overlap}; the window goes back to those that wait. In a transaction of
+ * its own. */
+bool digest_again_close(struct node *n, struct digest_again *a);
+void digest_again_drop(struct digest_again *a); /* it is tried another time */
 
 json_t *digest_beat(struct node *n, unsigned level, struct now now); /* members of a beat */
 /* First 48 bits of HMAC(site key, name). */

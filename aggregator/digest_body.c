@@ -16,8 +16,7 @@
 
 enum { BLOB_DEPTH = 16 };
 
-/* NULL: our own store says otherwise than it was told. */
-static json_t *read_blob(const void *blob, size_t len)
+json_t *digest_read(const void *blob, size_t len)
 {
 	struct err err = { 0 };
 	json_t *w = json_read(blob, len, BLOB_DEPTH, &err);
@@ -288,7 +287,7 @@ static json_t *span(const struct node *n, const json_t *w)
 
 json_t *digest_body(struct node *n, const void *blob, size_t len, unsigned level, struct now now)
 {
-	json_t *w = read_blob(blob, len);
+	json_t *w = digest_read(blob, len);
 	if (w == NULL)
 		return NULL;
 	json_t *body = json_object();
@@ -313,7 +312,7 @@ json_t *digest_body(struct node *n, const void *blob, size_t len, unsigned level
 	return body;
 }
 
-/* --- merging and cutting ------------------------------------------------------------------- */
+/* --- merging ------------------------------------------------------------------- */
 
 static uint32_t coarser(int64_t from_a, int64_t from_b, uint32_t now)
 {
@@ -324,7 +323,7 @@ static uint32_t coarser(int64_t from_a, int64_t from_b, uint32_t now)
 
 void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, size_t *len)
 {
-	json_t *to = read_blob(a, a_len), *from = read_blob(b, b_len);
+	json_t *to = digest_read(a, a_len), *from = digest_read(b, b_len);
 	int64_t start = json_int_of(to, "start", 0), other = json_int_of(from, "start", 0);
 	int64_t coarse = json_int_of(to, "coarse_s", 300),
 		coarse_b = json_int_of(from, "coarse_s", 300);
@@ -346,72 +345,15 @@ void *digest_merge(const void *a, size_t a_len, const void *b, size_t b_len, siz
 
 bool digest_facts(const void *blob, size_t len, struct digest_facts *out)
 {
-	json_t *w = read_blob(blob, len);
+	json_t *w = digest_read(blob, len);
 	if (w == NULL)
 		return false;
 	*out = (struct digest_facts){ .start = json_int_of(w, "start", 0),
 		.end = json_int_of(w, "end", 0),
 		.coarse_s = (uint32_t)json_int_of(w, "coarse_s", 300),
 		.in = json_incref(json_object_get(w, "in")),
-		.cov = json_incref(json_object_get(w, "cov")) };
+		.cov = json_incref(json_object_get(w, "cov")),
+		.cut = json_is_true(json_object_get(w, "cut")) };
 	json_decref(w);
 	return true;
-}
-
-/* Adds to @cut the part of @row from @from to @to. */
-static void take_part(json_t *cut, const json_t *row, int64_t from, int64_t to)
-{
-	if (from > to)
-		return;
-	json_array_append_new(json_object_get(cut, "cov"),
-		json_pack("[O,O,I,I]", json_array_get(row, 0), json_array_get(row, 1),
-			(json_int_t)from, (json_int_t)to));
-	window_count(cut, "events", to - from + 1);
-	window_lose(cut, "overlap", to - from + 1);
-}
-
-static int64_t place(const json_t *row, size_t at)
-{
-	return (int64_t)json_integer_value(json_array_get(row, at));
-}
-
-/* @held is sorted. */
-static void cut_row(json_t *cut, const json_t *row, const json_t *held, bool inside)
-{
-	int64_t at = place(row, 2), end = place(row, 3);
-	size_t i;
-	json_t *h;
-	json_array_foreach(held, i, h)
-	{
-		int64_t from = place(h, 2) > at ? place(h, 2) : at;
-		int64_t to = place(h, 3) < end ? place(h, 3) : end;
-		if (place(h, 0) != place(row, 0) || place(h, 1) != place(row, 1) || from > to)
-			continue;
-		take_part(cut, row, inside ? from : at, inside ? to : from - 1);
-		at = to + 1;
-	}
-	if (!inside)
-		take_part(cut, row, at, end);
-}
-
-void *digest_cut(const void *blob, size_t len, const json_t *held, bool inside, size_t *out_len)
-{
-	json_t *w = read_blob(blob, len);
-	if (w == NULL)
-		return NULL;
-	json_t *cut = window_new(json_int_of(w, "start", 0));
-	static const char *const same[] = { "end", "mono_ms", "coarse_s", "jump", "hl", "ver" };
-	for (size_t i = 0; i < sizeof same / sizeof same[0]; i++)
-		if (json_object_get(w, same[i]) != NULL)
-			json_object_set(cut, same[i], json_object_get(w, same[i]));
-	size_t i;
-	json_t *row;
-	json_array_foreach(json_object_get(w, "cov"), i, row)
-	{
-		cut_row(cut, row, held, inside);
-	}
-	char *out = json_write(cut, out_len);
-	json_decref(cut);
-	json_decref(w);
-	return out;
 }

@@ -127,39 +127,40 @@ static bool is_silenced(const struct node *n, const char *id)
 	return false;
 }
 
-static void fold_alert(struct node *n, const struct sensor *sensor, const struct intake_event *e,
-	const json_t *eve, struct now now)
+static void count_alert(struct node *n, json_t *w, const struct sensor *sensor,
+	const struct intake_event *e, const json_t *eve, bool live, struct now now)
 {
-	struct digest *d = n->digest;
 	struct sighting s;
 	const char *id;
-	if (!sighting_read(&s, eve, n->site_key, d->shared, &id)) {
-		window_lose(d->w, "unreadable", 1);
+	if (!sighting_read(&s, eve, n->site_key, n->digest->shared, &id)) {
+		window_lose(w, "unreadable", 1);
 		return;
 	}
-	window_count(d->w, "alerts", 1);
-	if (s.at_s < json_int_of(d->w, "start", 0))
-		json_object_set_new(d->w, "late", json_integer(json_int_of(d->w, "late", 0) + 1));
+	window_count(w, "alerts", 1);
+	if (s.at_s < json_int_of(w, "start", 0))
+		json_object_set_new(w, "late", json_integer(json_int_of(w, "late", 0) + 1));
 	if (is_silenced(n, id)) {
-		window_count(d->w, "suppressed", 1);
-	} else if (window_see(d->w, &s, n->config->max_keys)) {
-		window_count(d->w, "items", 1);
-		mark(n, "i:", s.k);
-		flash(n, &s, sensor, e, id, now);
+		window_count(w, "suppressed", 1);
+	} else if (!window_see(w, &s, n->config->max_keys)) {
+		window_count(w, "sampled", 1);
 	} else {
-		window_count(d->w, "sampled", 1);
+		window_count(w, "items", 1);
+		if (live) {
+			mark(n, "i:", s.k);
+			flash(n, &s, sensor, e, id, now);
+		}
 	}
 }
 
-static void fold_verdict(struct node *n, const json_t *eve)
+static void count_verdict(struct node *n, json_t *w, const json_t *eve, bool live)
 {
 	struct sighting s;
 	const char *id;
 	if (!sighting_read(&s, eve, n->site_key, n->digest->shared, &id) || is_silenced(n, id) ||
 		strcmp(s.verdict, "pending") == 0)
 		return;
-	window_settle(n->digest->w, s.k, s.verdict, LATE_KEYS);
-	if (json_object_get(json_object_get(n->digest->w, "items"), s.k) != NULL)
+	window_settle(w, s.k, s.verdict, LATE_KEYS);
+	if (live && json_object_get(json_object_get(w, "items"), s.k) != NULL)
 		mark(n, "i:", s.k);
 }
 
@@ -171,37 +172,23 @@ static void fold_canary(struct node *n, const json_t *eve, struct now now)
 		n->digest->canary_ms = took < 0 ? 0 : took > 86400000 ? 86400000 : took;
 }
 
-/* What a parent holds and what it does not go into windows of their own. */
-static void part_at_head(
-	struct node *n, const struct sensor *s, uint64_t epoch, uint64_t event, struct now now)
+void digest_count(struct node *n, json_t *w, const struct sensor *s, const struct intake_event *e,
+	bool live, struct now now)
 {
-	for (unsigned i = 0; event > 1 && i < n->links; i++) {
-		if (link_holds(n->link[i], s->number, epoch, event) !=
-			link_holds(n->link[i], s->number, epoch, event - 1)) {
-			digest_close(n, now, true);
-			return;
-		}
-	}
-}
-
-static void fold_one(
-	struct node *n, const struct sensor *sensor, const struct intake_event *e, struct now now)
-{
-	struct digest *d = n->digest;
 	struct err err = { 0 };
 	bool alert = strcmp(e->type, "alert") == 0, verdict = strcmp(e->type, "verdict") == 0;
 	bool canary = strcmp(e->type, "canary") == 0;
 	json_t *eve =
 		alert || verdict || canary ? json_read(e->json, e->len, EVE_DEPTH, &err) : NULL;
 	if (alert && eve == NULL)
-		window_lose(d->w, "unreadable", 1);
+		window_lose(w, "unreadable", 1);
 	else if (alert)
-		fold_alert(n, sensor, e, eve, now);
+		count_alert(n, w, s, e, eve, live, now);
 	else
-		window_count(d->w, "other", 1);
+		window_count(w, "other", 1);
 	if (verdict && eve != NULL)
-		fold_verdict(n, eve);
-	if (canary && eve != NULL)
+		count_verdict(n, w, eve, live);
+	if (canary && live && eve != NULL)
 		fold_canary(n, eve, now);
 	json_decref(eve);
 }
@@ -243,13 +230,10 @@ bool digest_fold(struct node *n, const struct intake_event *e, struct now now)
 	if (s->known && (e->epoch < s->epoch || (e->epoch == s->epoch && e->n <= s->n)))
 		return false;
 	uint64_t next = s->known && e->epoch == s->epoch ? s->n + 1 : 1;
-	if (e->n > next) {
-		part_at_head(n, s, e->epoch, next, now);
+	if (e->n > next)
 		hole(n, s, e->epoch, next, e->n - 1, now);
-	}
-	part_at_head(n, s, e->epoch, e->n, now);
 	cover(n, s, e->epoch, e->n, e->n, now);
-	fold_one(n, s, e, now);
+	digest_count(n, n->digest->w, s, e, true, now);
 	s->epoch = e->epoch;
 	s->n = e->n;
 	s->known = true;

@@ -28,7 +28,6 @@ struct digest {
 	json_t *dirty;           /* {"i:K": true …}: rows of the open window that changed */
 	int64_t due_ms;          /* mono: it closes */
 	int64_t beat_ms;         /* mono: the next beat */
-	int64_t opened_ms;       /* mono: of the start */
 	int64_t wall_minus_mono; /* when last looked, for jumps */
 	struct sensor *sensor[DIGEST_SENSORS];
 	unsigned sensors;
@@ -38,6 +37,11 @@ struct digest {
 };
 
 struct sensor *digest_sensor(struct node *n, const char *name);
+/* Counts one event into a window. @live: it is the open one, and what hurries is to hurry. */
+void digest_count(struct node *n, json_t *w, const struct sensor *s, const struct intake_event *e,
+	bool live, struct now now);
+/* A new reference. NULL: our own store says otherwise than it was told. */
+json_t *digest_read(const void *blob, size_t len);
 json_t *digest_health(struct node *n, unsigned level, struct now now);
 json_t *digest_versions(struct node *n);
 

@@ -167,7 +167,9 @@ static bool turn(struct intake *in)
 		in->trouble = TROUBLE_AWAY;
 		if (now().mono_ms < s->not_before)
 			continue;
-		if (i == 0 ? look(in, &err) : serve(in, s, &any, &err)) {
+		bool good = i == 0 ? look(in, &err) && intake_again(in, &err)
+				   : serve(in, s, &any, &err);
+		if (good) {
 			well(in, s);
 			continue;
 		}
@@ -182,20 +184,10 @@ static bool turn(struct intake *in)
 
 /* --- life -------------------------------------------------------------------------------- */
 
-static bool is_ready(struct intake *in)
-{
-	pthread_mutex_lock(&in->n->lock);
-	bool ready = digest_ready(in->n, now());
-	pthread_mutex_unlock(&in->n->lock);
-	return ready;
-}
-
 static void *thread_main(void *ctx)
 {
 	struct intake *in = ctx;
 	remember_sources(in);
-	while (!atomic_load(&in->stop) && !is_ready(in))
-		nap(in, IDLE_MS);
 	while (!atomic_load(&in->stop))
 		if (!turn(in))
 			nap(in, IDLE_MS);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "aggregator/digest.h"
 #include "aggregator/intake.h"
 #include "common/talk.h"
 
@@ -45,6 +46,16 @@ struct intake {
 
 /* An error of the server, or an answer of another kind; takes over @r. Always false. */
 bool intake_refused(struct intake *in, const char *key, struct bus_reply *r, struct err *err);
+enum intake_entry {
+	ENTRY_GOOD,
+	ENTRY_GONE, /* it was delivered once and has been trimmed since */
+	ENTRY_BAD
+};
+/* [id, [field, value, …]]; @ev borrows from it. */
+enum intake_entry intake_read(
+	const struct bus_reply *e, const char *sensor, struct intake_event *ev);
+/* Reads the events of windows that were cut (digest_again.c). False and @err as below. */
+bool intake_again(struct intake *in, struct err *err);
 /* One batch of a stream, or what has to be settled before. Sets *any where there was something.
  * False and @err: see in->trouble. */
 bool intake_stream(struct intake *in, struct source *s, bool *any, struct err *err);

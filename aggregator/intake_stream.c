@@ -30,25 +30,33 @@ static bool read_id(const struct bus_reply *r, uint64_t *epoch, uint64_t *n)
 	return *end == '\0';
 }
 
-/* [id, [field, value, …]]; the fields are missing where the entry was trimmed away. */
-static bool fold(
-	struct intake *in, const struct source *s, const struct bus_reply *e, struct now at)
+enum intake_entry intake_read(
+	const struct bus_reply *e, const char *sensor, struct intake_event *ev)
 {
-	struct intake_event ev = { .sensor = s->name, .type = "alert", .json = "" };
-	if (e->type != BUS_ARRAY || e->count != 2 || !read_id(e->element[0], &ev.epoch, &ev.n))
-		return false;
+	*ev = (struct intake_event){ .sensor = sensor, .type = "alert", .json = "" };
+	if (e->type != BUS_ARRAY || e->count != 2 || !read_id(e->element[0], &ev->epoch, &ev->n))
+		return ENTRY_BAD;
 	if (e->element[1]->type != BUS_ARRAY)
-		return true;
+		return ENTRY_GONE;
 	const struct bus_reply *type = bus_pair(e->element[1], "e");
 	const struct bus_reply *eve = bus_pair(e->element[1], "eve");
 	if (type != NULL && type->type == BUS_STRING)
-		ev.type = type->text;
+		ev->type = type->text;
 	if (eve != NULL && eve->type == BUS_STRING) {
-		ev.json = eve->text;
-		ev.len = eve->len;
+		ev->json = eve->text;
+		ev->len = eve->len;
 	}
-	digest_fold(in->n, &ev, at);
-	return true;
+	return ENTRY_GOOD;
+}
+
+static bool fold(
+	struct intake *in, const struct source *s, const struct bus_reply *e, struct now at)
+{
+	struct intake_event ev;
+	enum intake_entry r = intake_read(e, s->name, &ev);
+	if (r == ENTRY_GOOD)
+		digest_fold(in->n, &ev, at);
+	return r != ENTRY_BAD;
 }
 
 /* One transaction for them all. False: nothing is kept, nothing may be acknowledged. */

@@ -9,9 +9,6 @@
 #include "aggregator/digest.h"
 #include "aggregator/ledger.h"
 
-/* link_wait.rank: receipts, answers and evidence before roll-ups before windows. */
-enum { RANK_RECEIPT, RANK_ROLLUP, RANK_WINDOW };
-
 const char link_tables[] =
 	"CREATE TABLE IF NOT EXISTS link(id INTEGER PRIMARY KEY, parent TEXT UNIQUE,"
 	" ep INTEGER, sq INTEGER, pv BLOB, counts INTEGER,"
@@ -41,7 +38,7 @@ const char link_tables[] =
 	" line BLOB);"
 	"CREATE TABLE IF NOT EXISTS link_spare(id INTEGER PRIMARY KEY, link INTEGER, start_s "
 	"INTEGER,"
-	" res_s INTEGER, level INTEGER, counts INTEGER, at_ms INTEGER, blob BLOB);"
+	" rank INTEGER, res_s INTEGER, level INTEGER, counts INTEGER, at_ms INTEGER, blob BLOB);"
 	/* What is about to leave: after a crash nobody knows whether it did. */
 	"CREATE TABLE IF NOT EXISTS link_intent(link INTEGER PRIMARY KEY, what TEXT, text BLOB);"
 	"CREATE INDEX IF NOT EXISTS link_hurry_order ON link_hurry(link, t, id);"

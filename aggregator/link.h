@@ -49,10 +49,10 @@ void link_answer(
 void link_left(struct link *l, struct now now, const struct link_post *p);
 
 /* --- for others --- */
-/* The parent has said where it stands since the start. */
-bool link_knows_head(const struct link *l);
-/* It said then that it holds this event. */
-bool link_holds(const struct link *l, uint64_t sensor, uint64_t epoch, uint64_t event);
+/* The first window that was cut (digest_again.c): the caller's to free(). NULL: none. */
+void *link_again(struct link *l, int64_t *id, size_t *len);
+/* As it was read again; it waits where it waited. */
+void link_again_done(struct link *l, int64_t id, const void *blob, size_t len);
 const char *link_parent(const struct link *l); /* org */
 bool link_counts(const struct link *l);
 unsigned link_level(const struct link *l);

@@ -16,22 +16,6 @@ static bool of_one_sensor(const json_t *a, const json_t *b)
 	return number(a, 0) == number(b, 0) && number(a, 1) == number(b, 1);
 }
 
-bool link_holds(const struct link *l, uint64_t sensor, uint64_t epoch, uint64_t event)
-{
-	for (size_t i = 0; i < json_array_size(l->held); i++) {
-		const json_t *h = json_array_get(l->held, i);
-		if (number(h, 0) == sensor && number(h, 1) == epoch && number(h, 2) <= event &&
-			event <= number(h, 3))
-			return true;
-	}
-	return false;
-}
-
-bool link_knows_head(const struct link *l)
-{
-	return !l->need_head;
-}
-
 enum link_overlap link_overlap(const json_t *cov, const json_t *held)
 {
 	uint64_t all = 0, inside = 0;

@@ -207,52 +207,62 @@ static void free_facts(struct digest_facts *f)
 	f->in = f->cov = NULL;
 }
 
-static void spare(
-	struct link *l, struct now now, const struct entry *e, const void *blob, size_t len)
+static struct link_spare as_spare(const struct entry *e, const void *blob, size_t len, bool again)
 {
-	struct link_spare s = { .start_s = e->start_s,
+	return (struct link_spare){ .again = again,
+		.start_s = e->start_s,
 		.res_s = e->res_s,
 		.level = e->level,
 		.count = e->count,
 		.blob = blob,
 		.len = len };
-	link_spare(l, now, &s);
 }
 
-/* Takes the events that the parent's head covers out of a window that cannot be split. */
-static bool cut_window(struct link *l, struct now now, struct entry *e, struct digest_facts *f)
+static bool may_be_read_again(const struct link *l, const void *blob, size_t len)
 {
-	size_t len, held_len;
-	void *cut = digest_cut(e->blob, e->len, l->held, false, &len);
-	void *held = digest_cut(e->blob, e->len, l->held, true, &held_len);
-	spare(l, now, e, held, held_len);
-	free(held);
-	ledger_window(l, now, "overlap", f);
-	free(e->blob);
-	e->blob = cut;
-	e->len = len;
-	free_facts(f);
-	return digest_facts(e->blob, e->len, f);
+	struct digest_facts f;
+	if (l->n->digest == NULL || !digest_facts(blob, len, &f))
+		return false;
+	free_facts(&f);
+	return f.cut;
 }
 
-/* Takes out what the parent's head covers already. False: nothing is left to send. */
-static bool trim_to_head(struct link *l, struct now now, struct entry *e, struct digest_facts *f)
+/* A window cannot be split where the parent's head cuts it: what it holds is put aside, the rest
+ * waits to be read again. */
+static void cut_window(
+	struct link *l, struct now now, const struct entry *e, const struct digest_facts *f)
 {
-	*f = (struct digest_facts){ 0 };
-	bool readable = digest_facts(e->blob, e->len, f);
-	enum link_overlap o = readable ? link_overlap(f->cov, l->held) : COVER_NONE;
-	if (o == COVER_WHOLE) {
-		ledger_window(l, now, "counted-before", f);
-		spare(l, now, e, e->blob, e->len);
+	for (unsigned inside = 0; inside < 2; inside++) {
+		size_t len;
+		void *part = digest_cut(e->blob, e->len, l->held, inside != 0, &len);
+		struct link_spare s = as_spare(e, part, len, may_be_read_again(l, part, len));
+		if (inside != 0)
+			link_spare(l, now, &s);
+		else
+			link_put_first(l, &s);
+		free(part);
 	}
-	if (o == COVER_PART)
-		readable = cut_window(l, now, e, f);
-	if (!readable)
+	ledger_window(l, now, "overlap", f);
+}
+
+/* False: the parent's head covers it, or some of it. */
+static bool fits_head(struct link *l, struct now now, const struct entry *e)
+{
+	struct digest_facts f;
+	if (!digest_facts(e->blob, e->len, &f)) {
 		store_condemn(l->n->store, "a waiting window cannot be read");
-	if (readable && o != COVER_WHOLE)
-		return true;
-	free_facts(f);
-	return false;
+		return false;
+	}
+	enum link_overlap o = link_overlap(f.cov, l->held);
+	if (o == COVER_WHOLE) {
+		struct link_spare s = as_spare(e, e->blob, e->len, f.cut);
+		ledger_window(l, now, "counted-before", &f);
+		link_spare(l, now, &s);
+	} else if (o == COVER_PART) {
+		cut_window(l, now, e, &f);
+	}
+	free_facts(&f);
+	return o == COVER_NONE;
 }
 
 /* The lower end of "6-10". */
@@ -325,15 +335,12 @@ static void sequence_one(struct link *l, struct now now, const struct entry *e)
 static bool sequence_window(struct link *l, struct now now)
 {
 	struct entry e;
-	struct digest_facts f;
 	bool made = false;
-	while (!made && oldest(l, 2, &e)) {
+	while (!made && oldest(l, RANK_WINDOW, &e)) {
 		forget(l, e.id);
-		made = trim_to_head(l, now, &e, &f);
-		if (made) {
+		made = fits_head(l, now, &e);
+		if (made)
 			sequence_one(l, now, &e);
-			free_facts(&f);
-		}
 		free(e.blob);
 	}
 	return made;
@@ -345,7 +352,7 @@ static bool sequence_rollup(struct link *l, struct now now)
 {
 	struct entry e;
 	json_t *part[ROLLUP_PARTS];
-	if (!oldest(l, 1, &e))
+	if (!oldest(l, RANK_ROLLUP, &e))
 		return false;
 	free(e.blob);
 	forget(l, e.id);
@@ -369,7 +376,7 @@ static bool sequence_other(struct link *l, struct now now)
 		[WAITING_EVIDENCE] = FRAME_EVIDENCE };
 	struct entry e;
 	struct err err = { 0 };
-	if (!oldest(l, 0, &e))
+	if (!oldest(l, RANK_RECEIPT, &e))
 		return false;
 	forget(l, e.id);
 	json_t *body = json_read(e.blob, e.len, FRAME_DEPTH, &err);
@@ -408,6 +415,21 @@ static json_t *own_members(const char *line, size_t len)
 	for (unsigned i = 0; body != NULL && i < sizeof head / sizeof head[0]; i++)
 		json_object_del(body, head[i]);
 	return body;
+}
+
+/* A digest of which the parent's head covers some. */
+static void cut_frame(struct link *l, struct now now, const json_t *body, unsigned level)
+{
+	struct entry e = { .res_s = 300, .level = level, .count = l->s.count };
+	struct digest_facts f;
+	e.blob = digest_of_frame(body, &e.len);
+	if (digest_facts(e.blob, e.len, &f)) {
+		e.start_s = f.start;
+		e.res_s = f.coarse_s;
+		cut_window(l, now, &e, &f);
+		free_facts(&f);
+	}
+	free(e.blob);
 }
 
 static bool sequence_carried(struct link *l, struct now now)
@@ -458,11 +480,9 @@ static bool sequence_carried(struct link *l, struct now now)
 		return true;
 	}
 	if (o == COVER_PART && f.body != NULL) {
-		f.facts = facts_of(f.body);
-		hash_of(&id, sizeof id, hash);
+		cut_frame(l, now, f.body, f.level);
 		json_decref(f.body);
-		f.body = NULL;
-		f.code = CODE_COV;
+		return true;
 	}
 	sequence(l, now, &f, hash);
 	return true;

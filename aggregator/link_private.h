@@ -119,6 +119,10 @@ char *link_tomb(
 void link_intent_drop(struct link *l);
 void link_intent_settle(struct link *l, struct now now, bool unsure);
 
+/* link_wait.rank: receipts, answers and evidence before roll-ups before windows; those that were
+ * cut wait to be read again. */
+enum { RANK_RECEIPT, RANK_ROLLUP, RANK_WINDOW, RANK_AGAIN };
+
 /* link_cover.c: coverage */
 /* Does @cov ([[sensor#, epoch, from, to]…]) lie wholly inside @held (the same), or partly? */
 enum link_overlap { COVER_NONE, COVER_PART, COVER_WHOLE };
@@ -140,6 +144,7 @@ void link_wanted(struct link *l, struct frame_id want, struct frame_id dur);
 
 /* link_spare.c */
 struct link_spare {
+	bool again; /* it was cut */
 	int64_t start_s;
 	uint32_t res_s;
 	unsigned level;
@@ -148,6 +153,8 @@ struct link_spare {
 	size_t len;
 };
 void link_spare(struct link *l, struct now now, const struct link_spare *e);
+/* In front of all windows that wait. */
+void link_put_first(struct link *l, const struct link_spare *e);
 /* A frame that the parent need not have again, unless it goes back. */
 void link_set_aside(struct link *l, struct frame_id id);
 void link_spares_back(struct link *l);

@@ -116,7 +116,8 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 			damage.text);
 		good = store_commit(n->store) || err_set(err, "%s", store_why(n->store));
 	}
-	good = good && ledger_open(n, now, err) && accept_open(n, err) && rollup_open(n, err) && notice_open(n, now, err);
+	good = good && ledger_open(n, now, err) && accept_open(n, err) && rollup_open(n, err) &&
+	       notice_open(n, now, err);
 	for (unsigned i = 0; good && i < c->parents; i++) {
 		n->link[i] = link_open(n, i, now, err);
 		good = n->link[i] != NULL;

@@ -79,8 +79,8 @@ void store_set_text(struct store *s, const char *name, const char *v);
 
 /* Bytes on disk, WAL included. */
 int64_t store_bytes(const struct store *s);
-/* How much of its room is taken (%): of @most bytes, or of what its disk can give where that is less.
- * Pages that wait for use again are room. */
+/* How much of its room is taken (%): of @most bytes, or of what its disk can give where that is
+ * less. Pages that wait for use again are room. */
 int store_percent(struct store *s, int64_t most);
 /* A consistent copy into another file, while in use (backups, tests). */
 bool store_copy(struct store *s, const char *path, struct err *err);

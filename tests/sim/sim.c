@@ -72,13 +72,17 @@ static void emit(struct sim_node *x)
 	x->emit_ms = sim.now_ms + between(4 * minute, 6 * minute);
 }
 
+/* Up to which n Redis has trimmed an epoch. */
+static uint64_t gone(const struct sim_sensor *s, uint64_t epoch)
+{
+	return epoch == s->epoch ? s->gone : s->gone_of[epoch % 64];
+}
+
 /* As intake does: from the node's own position, in batches, until Redis has no more. */
 static void take_in(struct sim_node *x)
 {
 	char name[16], json[1024];
 	struct now now = sim_now(&sim, x);
-	if (!digest_ready(&x->node, now))
-		return;
 	for (unsigned i = 0; i < x->sensors; i++) {
 		struct sim_sensor *s = &x->sensor[i];
 		uint64_t epoch = 0, n = 0;
@@ -92,8 +96,8 @@ static void take_in(struct sim_node *x)
 		for (uint64_t e = from_epoch; e <= s->epoch; e++) {
 			uint64_t last = e == s->epoch ? s->emitted : s->last_of[e % 64];
 			uint64_t at = known && e == epoch ? n : 0;
-			if (e == s->epoch && at < s->gone)
-				at = s->gone;
+			if (at < gone(s, e))
+				at = gone(s, e);
 			while (++at <= last) {
 				struct intake_event ev = { .sensor = name, .epoch = e, .n = at };
 				ev.type = sim_event(
@@ -105,6 +109,39 @@ static void take_in(struct sim_node *x)
 		digest_save(&x->node);
 		if (!store_commit(x->node.store))
 			digest_undo(&x->node, now);
+	}
+}
+
+/* What Redis still has of an epoch. */
+static bool is_there(const struct sim_sensor *s, uint64_t epoch, uint64_t n)
+{
+	return n <= (epoch == s->epoch ? s->emitted : s->last_of[epoch % 64]) && n > gone(s, epoch);
+}
+
+/* Windows that were cut. */
+static void take_again(struct sim_node *x)
+{
+	struct digest_again a;
+	struct digest_range r;
+	char json[1024];
+	struct now now = sim_now(&sim, x);
+	while (digest_again_open(&x->node, &a)) {
+		while (digest_again_range(&x->node, &a, &r)) {
+			unsigned i = (unsigned)(r.sensor[1] - '0');
+			for (uint64_t at = r.from; at <= r.to; at++) {
+				struct intake_event ev = {
+					.sensor = r.sensor, .epoch = r.epoch, .n = at
+				};
+				ev.type = sim_event(
+					x, i, r.epoch, at, now.wall_ms, json, sizeof json, &ev.len);
+				ev.json = json;
+				if (is_there(&x->sensor[i], r.epoch, at))
+					digest_again_fold(&x->node, &a, &ev);
+			}
+		}
+		sim.again++;
+		if (!digest_again_close(&x->node, &a))
+			return;
 	}
 }
 
@@ -195,6 +232,7 @@ static void new_epoch(struct sim_node *x)
 		return;
 	take_in(x);
 	s->last_of[s->epoch % 64] = s->emitted;
+	s->gone_of[s->epoch % 64] = s->gone;
 	s->past += s->emitted;
 	s->past_epochs++;
 	s->epoch++;
@@ -348,6 +386,7 @@ static void work(struct sim_node *x, int64_t every_ms)
 		else
 			x->emit_ms = sim.now_ms + 5 * minute;
 		take_in(x);
+		take_again(x);
 	}
 	if (sim.now_ms >= x->tick_ms) {
 		struct now now = sim_now(&sim, x);
@@ -480,7 +519,7 @@ static unsigned check_enterprise(const struct sim_node *x)
 {
 	const struct child *c = accept_child(&x->parent->node, x->id.org);
 	unsigned wrong = 0;
-	uint64_t emitted = 0;
+	uint64_t emitted = 0, trimmed = 0;
 	for (unsigned i = 0; i < x->sensors; i++) {
 		const struct sim_sensor *s = &x->sensor[i];
 		char name[16];
@@ -489,6 +528,7 @@ static unsigned check_enterprise(const struct sim_node *x)
 		emitted += s->past + s->emitted;
 		for (uint64_t e = 1; c != NULL && e <= s->epoch; e++) {
 			uint64_t last = e == s->epoch ? s->emitted : s->last_of[e % 64];
+			trimmed += gone(s, e);
 			if (last > 0 && !held_exactly(c, number, e, last)) {
 				printf("WRONG %.8s s%u epoch %" PRIu64
 				       ": the parent's coverage is not 1 to %" PRIu64 "\n",
@@ -504,6 +544,11 @@ static unsigned check_enterprise(const struct sim_node *x)
 			x->id.org, emitted, c == NULL ? -1 : c->sum.events,
 			c == NULL ? 0 : c->sum.alerts, c == NULL ? 0 : c->sum.other,
 			c == NULL ? 0 : c->sum.lost, x->faults);
+		wrong++;
+	}
+	if (c != NULL && (uint64_t)c->sum.lost > trimmed) {
+		printf("WRONG %.8s: %" PRId64 " lost, but Redis trimmed %" PRIu64 " only\n",
+			x->id.org, c->sum.lost, trimmed);
 		wrong++;
 	}
 	return wrong;
@@ -588,6 +633,7 @@ static unsigned report(unsigned days)
 	printf("%" PRIu64 " faults:", sim.faults);
 	for (unsigned i = 0; i < FAULT_KINDS; i++)
 		printf("%s %s %" PRIu64, i == 0 ? "" : ",", fault_names[i], sim.by_kind[i]);
+	printf("\n%" PRIu64 " windows were cut and read again", sim.again);
 	printf("\nnation: %" PRId64 " events = %" PRId64 " alerts + %" PRId64 " other + %" PRId64
 	       " lost with a reason\n",
 		t.events, t.alerts, t.other, t.lost);

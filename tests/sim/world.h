@@ -56,7 +56,7 @@ struct sim_sensor {
 	uint64_t epoch, emitted, gone; /* n up to which Redis has trimmed before it was read */
 	/* of earlier epochs: emitted in all, and of them lost for good */
 	uint64_t past, past_epochs;
-	uint64_t last_of[64]; /* of each past epoch */
+	uint64_t last_of[64], gone_of[64]; /* of each past epoch */
 };
 
 struct sim_flight {
@@ -95,7 +95,7 @@ struct sim {
 	struct sim_node *all;
 	unsigned count, provinces, enterprises;
 	int64_t now_ms, end_ms; /* since SIM_START_S */
-	uint64_t posts, frames, events, faults;
+	uint64_t posts, frames, events, faults, again;
 	uint64_t by_kind[16];
 	bool quiet_time; /* no new faults: the end is near */
 };
