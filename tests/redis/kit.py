@@ -11,6 +11,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
+from resp import Client, Error  # noqa: E402 (found beside our folder)
+
 SENSOR = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SENSOR", "build/bongsu-sensor"))
 BUILD = os.path.dirname(SENSOR)
 PUMP = os.path.join(BUILD, "redis", "pump")
@@ -87,43 +90,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-class Error(Exception):
-    pass
-
-
-class Client:
-    """RESP over a socket: what tests need, by another hand than the sink."""
-
-    def __init__(self, place, timeout=20):
-        self.socket = socket.socket(socket.AF_INET if isinstance(place, tuple) else socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(place)
-        self.file = self.socket.makefile("rb")
-
-    def __call__(self, *words):
-        words = [w if isinstance(w, bytes) else str(w).encode() for w in words]
-        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
-        return self.read()
-
-    def read(self):
-        line = self.file.readline()
-        if not line.endswith(b"\r\n"):
-            raise Error("closed")
-        kind, rest = line[:1], line[1:-2]
-        if kind == b"+":
-            return rest.decode()
-        if kind == b"-":
-            raise Error(rest.decode())
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2].decode(errors="replace")
-        return None if rest == b"-1" else [self.read() for _ in range(int(rest))]
-
-    def close(self):
-        self.socket.close()
 
 
 class Redis:
