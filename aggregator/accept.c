@@ -124,6 +124,18 @@ static void read_keys(struct node *n, struct child *c)
 	query_done(q);
 }
 
+/* Whether a frame of this epoch was taken. */
+static void read_settled(struct node *n, struct child *c)
+{
+	struct query *q = store_query(n->store,
+		"SELECT 1 FROM frame WHERE org = ?1 AND ep = ?2 AND type <= ?3 LIMIT 1");
+	bind_text(q, c->org);
+	bind_int(q, (int64_t)c->head.ep);
+	bind_int(q, FRAME_EVIDENCE);
+	c->settled = query_row(q);
+	query_done(q);
+}
+
 static void read_row(struct query *q, struct child *c)
 {
 	size_t size;
@@ -162,6 +174,7 @@ void accept_reload(struct node *n, struct child *c)
 		read_row(q, c);
 	query_done(q);
 	read_keys(n, c);
+	read_settled(n, c);
 	cover_read(n, c);
 }
 
@@ -263,6 +276,7 @@ bool accept_open(struct node *n, struct err *err)
 		if (n->accept->child[i] == NULL)
 			continue;
 		read_keys(n, n->accept->child[i]);
+		read_settled(n, n->accept->child[i]);
 		cover_read(n, n->accept->child[i]);
 	}
 	q = store_query(n->store, "SELECT max(id) FROM frame");

@@ -122,7 +122,9 @@ static void repeated(struct taking *t, const struct frame *f)
 	query_done(q);
 	if (known && !same)
 		quarantine(t, f);
-	else if (!known && f->id.ep == t->child->head.ep && refused_code(t, f->id, code) != NULL)
+	else if (!known && f->id.ep < t->child->head.ep)
+		want(t, t->child->head.ep, t->child->head.sq + 1); /* that epoch is over */
+	else if (!known && refused_code(t, f->id, code) != NULL)
 		tell_refused(t, f->id.sq, code);
 }
 
@@ -244,7 +246,7 @@ static enum frame_fault judge(
 		err_set(err, "to: it is for another");
 		fault = FRAME_SCHEMA;
 	}
-	if (fault == FRAME_GOOD && f->id.sq > 1 && f->count != t->child->count) {
+	if (fault == FRAME_GOOD && f->count != t->child->count) {
 		err_set(err, "link: it changes only with the epoch");
 		fault = FRAME_SCHEMA;
 	}
@@ -307,8 +309,10 @@ static void sequenced(
 		bind_int(q, (int64_t)f->id.ep);
 		query_run(q);
 		c->refused = 0;
-		c->count = f->count;
+		c->settled = false;
 	}
+	if (!c->settled && f->says_link)
+		c->count = f->count;
 	fault = judge(t, f, fault, err);
 	c->head = f->id;
 	memcpy(c->pv, f->hash, HASH);
@@ -318,6 +322,7 @@ static void sequenced(
 		tell_refused(t, f->id.sq, frame_fault_name(fault));
 		return;
 	}
+	c->settled = true;
 	keep_frame(t, f);
 	FAULT("accept.frame");
 	act(t, f);

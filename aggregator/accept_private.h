@@ -35,7 +35,7 @@ struct child {
 	uint8_t pv[HASH]; /* its hash */
 	uint64_t refused; /* the first refused frame of head.ep without a tomb; 0: none */
 	struct frame_id up;
-	bool count;        /* of the epoch */
+	bool count, settled; /* of the epoch; a frame of it was taken, so that count is fixed */
 	struct span *span; /* sorted */
 	unsigned spans, span_cap;
 	struct totals sum;

@@ -246,7 +246,9 @@ bool accept_allowed(
 		c->tokens = c->tokens > burst ? burst : c->tokens;
 		c->tokens_ms = now.mono_ms;
 		allowed = c->tokens >= 1;
-		if (!allowed)
+		if (allowed)
+			spend(c, 1); /* whatever it asks; its frames come on top */
+		else
 			refuse(out, 429, "too fast", (int)((1 - c->tokens) / rate) + 1);
 	}
 	pthread_mutex_unlock(&n->lock);

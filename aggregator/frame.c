@@ -63,6 +63,7 @@ static void read_names(struct frame *f)
 		f->id = (struct frame_id){ (uint64_t)ep, (uint64_t)sq };
 	const char *link = json_text_of(f->json, "link");
 	f->count = link != NULL && strcmp(link, "count") == 0;
+	f->says_link = f->count || (link != NULL && strcmp(link, "view") == 0);
 	const char *pv = json_text_of(f->json, "pv");
 	if (pv != NULL && !hex_read(pv, strlen(pv), f->pv, HASH))
 		memset(f->pv, 0, HASH);

@@ -76,7 +76,7 @@ struct frame {
 	size_t signed_len; /* bytes that sig covers */
 	enum frame_type type;
 	const char *org, *to, *kid;
-	bool count; /* link is "count" */
+	bool count, says_link; /* link is "count"; is "count" or "view" */
 	struct frame_id id;
 	uint8_t pv[HASH];
 	uint8_t sig[KEY_SIG];

@@ -201,7 +201,7 @@ bool serve_gate(void *ctx, const struct http_request *r, size_t bytes, struct ht
 {
 	struct answer a = { .retry_after = -1 };
 	out->retry_after = -1;
-	if (r->peer == NULL || strcmp(r->method, "POST") != 0)
+	if (r->peer == NULL)
 		return true;
 	if (accept_allowed(ctx, r->peer, bytes, now(), &a)) {
 		answer_free(&a);

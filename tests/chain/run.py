@@ -7,6 +7,7 @@ import argparse
 import glob
 import importlib
 import os
+import random
 import shutil
 import signal
 import sys
@@ -49,6 +50,7 @@ class Running:
 
     def child(self, function):
         os.setpgid(0, 0)
+        random.seed()  # for ports of its own
         for number in STOPPING:
             signal.signal(number, signal.SIG_DFL)
         out = os.open(os.path.join(self.folder, "out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
