@@ -1,5 +1,6 @@
 /* frame_pattern.c - what a text in a frame may look like. At levels 0 and 1 no pattern has room for
  * an address, a name or a number that was measured. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "aggregator/frame_table.h"
@@ -93,7 +94,7 @@ static bool industry(const char *t, size_t n)
 	       (n < 3 || digit(t[2]));
 }
 
-/* At most three numbers of at most four digits: no room for an IPv4 address. */
+/* Three numbers of at most four digits: no room for an IPv4 address, nor for a measured number. */
 static bool version(const char *t, size_t n)
 {
 	unsigned parts = 1, digits = 0;
@@ -107,7 +108,7 @@ static bool version(const char *t, size_t n)
 			return false;
 		}
 	}
-	return digits > 0;
+	return digits > 0 && parts == 3;
 }
 
 /* How many rules, and a digest of which. */
@@ -211,10 +212,21 @@ static bool name(const char *t, size_t n)
 	return n > 0 && made_of(t, n, 64, LOWER DIGITS "_-");
 }
 
-/* Numbered by who issues: GB/T 35965.1 style. */
 static bool case_(const char *t, size_t n)
 {
 	return n > 0 && made_of(t, n, 64, LOWER UPPER DIGITS "._-");
+}
+
+/* Numbered by who issues, GB/T 35965.1 style: kind and issuer, day, number. What firms answer to is
+ * named so: their answers have no room for a word of their own. */
+static bool case_number(const char *t, size_t n)
+{
+	enum { KIND = 1, ISSUER = 8, DAY = 8 };
+	size_t day = KIND + ISSUER + 1, number = day + DAY + 1;
+	return n >= number + 4 && n <= number + 10 && among(t[0], "WNIQ") &&
+	       hex(t + KIND, ISSUER, ISSUER) && t[day - 1] == '-' &&
+	       made_of(t + day, DAY, DAY, DIGITS) && t[number - 1] == '-' &&
+	       made_of(t + number, n - number, 10, DIGITS);
 }
 
 static bool case_or_empty(const char *t, size_t n)
@@ -249,9 +261,42 @@ static bool prose(const char *t, size_t n)
 	return prose_of(t, n, 2048, true);
 }
 
+/* --- lines within a line: nothing but frames that the table knows through and through ------- */
+
+static bool is_line(const char *t, size_t n, bool (*wanted)(enum frame_type))
+{
+	struct frame f;
+	struct err ignored = { 0 };
+	bool good =
+		frame_read(&f, t, n, &ignored) == FRAME_GOOD && f.unknown == 0 && wanted(f.type);
+	frame_free(&f);
+	return good;
+}
+
+static bool is_receipt(enum frame_type t)
+{
+	return t == FRAME_SIGNED_RECEIPT;
+}
+
 static bool receipt_line(const char *t, size_t n)
 {
-	return n > 2 && t[0] == '{' && prose_of(t, n, 1024, false);
+	return n <= 1024 && is_line(t, n, is_receipt);
+}
+
+/* What tiers relay as it was signed. */
+static bool is_relayed(enum frame_type t)
+{
+	return t == FRAME_FLASH || t == FRAME_RECEIPT || t == FRAME_EVIDENCE;
+}
+
+static bool original(const char *t, size_t n)
+{
+	size_t len;
+	char *line = base64(t, n) ? malloc(n + 1) : NULL;
+	bool good =
+		line != NULL && base64_read(t, n, line, n, &len) && is_line(line, len, is_relayed);
+	free(line);
+	return good;
 }
 
 frame_pattern *frame_pattern_named(const char *wanted)
@@ -266,8 +311,9 @@ frame_pattern *frame_pattern_named(const char *wanted)
 		{ "rules version", rules_version }, { "matrix", matrix },
 		{ "technique", technique }, { "rule", rule }, { "roles", roles },
 		{ "zones", zones }, { "bucket", bucket }, { "name", name }, { "case", case_ },
-		{ "case or empty", case_or_empty }, { "address", address }, { "short", short_ },
-		{ "prose", prose }, { "receipt line", receipt_line } };
+		{ "case number", case_number }, { "case or empty", case_or_empty },
+		{ "address", address }, { "short", short_ }, { "prose", prose },
+		{ "receipt line", receipt_line }, { "original line", original } };
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (strcmp(all[i].name, wanted) == 0)
 			return all[i].fits;

@@ -44,10 +44,12 @@ enum {
 #define BUCKET "bucket"
 #define ADDRESS "address"
 #define CASE "case"
+#define CASE_NUMBER "case number"
 #define CASE_OR_EMPTY "case or empty"
 #define SHORT "short"
 #define PROSE "prose"
 #define RECEIPT_LINE "receipt line"
+#define ORIGINAL "original line"
 
 #define TYPE_WORDS "digest rollup receipt answer evidence beat flash tomb envelope warning notice indicators pack step rc"
 #define LOST_WORDS "trimmed unreadable overlap epoch spool damaged freed schema level size sig cov revoked"
