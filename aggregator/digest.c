@@ -13,8 +13,9 @@
 enum { AGAIN_MS = 1000 };
 
 const char digest_tables[] =
-	"CREATE TABLE IF NOT EXISTS position(sensor TEXT PRIMARY KEY, epoch INTEGER, n INTEGER) "
-	"WITHOUT ROWID;"
+	/* told: how far its heartbeat says that it is */
+	"CREATE TABLE IF NOT EXISTS position(sensor TEXT PRIMARY KEY, epoch INTEGER, n INTEGER,"
+	" told_epoch INTEGER, told_n INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS window_part(name TEXT PRIMARY KEY, json TEXT) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS withheld(link TEXT PRIMARY KEY, json TEXT) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS seen(k TEXT PRIMARY KEY, at_s INTEGER, sev INTEGER) WITHOUT "
@@ -56,13 +57,16 @@ struct sensor *digest_sensor(struct node *n, const char *name)
 
 static void read_positions(struct node *n)
 {
-	struct query *q = store_query(n->store, "SELECT sensor, epoch, n FROM position");
+	struct query *q =
+		store_query(n->store, "SELECT sensor, epoch, n, told_epoch, told_n FROM position");
 	while (query_row(q)) {
 		struct sensor *s = digest_sensor(n, row_text(q, 0));
 		if (s == NULL)
 			continue;
 		s->epoch = (uint64_t)row_int(q, 1);
 		s->n = (uint64_t)row_int(q, 2);
+		s->told_epoch = (uint64_t)row_int(q, 3);
+		s->told_n = (uint64_t)row_int(q, 4);
 		s->known = true;
 	}
 	query_done(q);
@@ -201,6 +205,20 @@ static void save_part(struct node *n, const char *name, const json_t *part)
 	free(text);
 }
 
+static void save_position(struct node *n, const struct sensor *s)
+{
+	if (s == NULL)
+		return;
+	struct query *q =
+		store_query(n->store, "INSERT OR REPLACE INTO position VALUES(?1, ?2, ?3, ?4, ?5)");
+	bind_text(q, s->name);
+	bind_int(q, (int64_t)s->epoch);
+	bind_int(q, (int64_t)s->n);
+	bind_int(q, (int64_t)s->told_epoch);
+	bind_int(q, (int64_t)s->told_n);
+	query_run(q);
+}
+
 void digest_save(struct node *n)
 {
 	struct digest *d = n->digest;
@@ -213,13 +231,7 @@ void digest_save(struct node *n)
 		if (key[0] == 'i') {
 			save_part(n, key, json_object_get(json_object_get(d->w, "items"), key + 2));
 		} else if (key[0] == 'p') {
-			const struct sensor *s = digest_sensor(n, key + 2);
-			struct query *q = store_query(
-				n->store, "INSERT OR REPLACE INTO position VALUES(?1, ?2, ?3)");
-			bind_text(q, key + 2);
-			bind_int(q, s == NULL ? 0 : (int64_t)s->epoch);
-			bind_int(q, s == NULL ? 0 : (int64_t)s->n);
-			query_run(q);
+			save_position(n, digest_sensor(n, key + 2));
 		}
 	}
 	json_t *head = json_copy(d->w);

@@ -29,6 +29,26 @@ json_t *digest_read(const void *blob, size_t len)
 
 /* --- health and versions ----------------------------------------------------------------- */
 
+static uint64_t told(const json_t *pairs, const char *name)
+{
+	const char *text = json_text_of(pairs, name);
+	return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
+/* How far it is, kept with its position: an epoch whose end Redis has lost is known by it. */
+static void note_told(struct node *n, struct sensor *s, const json_t *pairs)
+{
+	uint64_t epoch = told(pairs, "epoch"), at = told(pairs, "n");
+	char key[160];
+	if (epoch < s->told_epoch || (epoch == s->told_epoch && at <= s->told_n))
+		return;
+	s->told_epoch = epoch;
+	s->told_n = at;
+	snprintf(key, sizeof key, "p:%s", s->name);
+	if (s->known)
+		json_object_set(n->digest->dirty, key, json_true());
+}
+
 void digest_sensor_health(struct node *n, const char *sensor, const json_t *pairs, struct now now)
 {
 	struct sensor *s = n->digest == NULL ? NULL : digest_sensor(n, sensor);
@@ -50,6 +70,7 @@ void digest_sensor_health(struct node *n, const char *sensor, const json_t *pair
 	window_count(n->digest->w, "drops", grown[1]);
 	n->digest->blind += grown[2];
 	s->beat_ms = now.mono_ms;
+	note_told(n, s, pairs);
 	snprintf(s->version, sizeof s->version, "%s",
 		json_text_of(pairs, "version") == NULL ? "" : json_text_of(pairs, "version"));
 	snprintf(s->rules, sizeof s->rules, "%s",

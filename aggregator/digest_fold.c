@@ -217,6 +217,17 @@ static void hole(struct node *n, const struct sensor *s, uint64_t epoch, uint64_
 		from, to, epoch);
 }
 
+/* An epoch has ended: what its sensor had told of and never came is gone. */
+static void tail(struct node *n, const struct sensor *s, uint64_t next_epoch, struct now now)
+{
+	bool same = s->told_epoch == s->epoch;
+	uint64_t from = same ? s->n + 1 : 1;
+	if (!s->known || s->told_epoch >= next_epoch || s->told_epoch < s->epoch ||
+		s->told_n < from || s->told_n >= N_MAX)
+		return;
+	hole(n, s, s->told_epoch, from, s->told_n, now);
+}
+
 bool digest_fold(struct node *n, const struct intake_event *e, struct now now)
 {
 	struct sensor *s = digest_sensor(n, e->sensor);
@@ -229,6 +240,8 @@ bool digest_fold(struct node *n, const struct intake_event *e, struct now now)
 	}
 	if (s->known && (e->epoch < s->epoch || (e->epoch == s->epoch && e->n <= s->n)))
 		return false;
+	if (e->epoch > s->epoch)
+		tail(n, s, e->epoch, now);
 	uint64_t next = s->known && e->epoch == s->epoch ? s->n + 1 : 1;
 	if (e->n > next)
 		hole(n, s, e->epoch, next, e->n - 1, now);

@@ -17,6 +17,7 @@ struct sensor {
 	char name[129];
 	uint64_t number;
 	uint64_t epoch, n;             /* the last event folded; n 0 and epoch 0: none yet */
+	uint64_t told_epoch, told_n;   /* the last event that its heartbeat told of */
 	bool known;                    /* there is a position */
 	int64_t beat_ms;               /* mono of the last heartbeat, INT64_MIN: never */
 	int64_t packets, drops, blind; /* as it told last */

@@ -98,8 +98,7 @@ static bool wait_for(struct req *r, int ms, uint64_t news)
 		r->until_ms = h->news != news ? 0 : mono_ms() + ms;
 		r->waits = true;
 		LIST_ADD(h->waiting, r);
-		if (r->until_ms == 0)
-			pthread_cond_signal(&h->cond);
+		pthread_cond_signal(&h->cond); /* the first one starts the clock */
 	}
 	pthread_mutex_unlock(&h->wait_lock);
 	return !closing;

@@ -265,9 +265,19 @@ static bool pass_over(struct intake *in, struct source *s, struct err *err)
 		good = keep(in, s, &entries, err) && acknowledge(in, s, &entries, err);
 		break;
 	}
-	s->too_long = s->too_long && !good;
 	bus_reply_free(r);
+	good = good && set_position(in, s, err);
+	s->too_long = !good;
 	return good;
+}
+
+/* So many entries are longer than we hold: fewer of them, from the position on once more. */
+static bool shorten(struct intake *in, struct source *s, struct err *err)
+{
+	s->too_long = s->batch == 1;
+	s->batch = s->batch > 4 ? s->batch / 4 : 1;
+	*err = (struct err){ 0 };
+	return set_position(in, s, err);
 }
 
 /* Reads, keeps and acknowledges one batch. *read: how many. False and @err: Redis is away or
@@ -280,13 +290,8 @@ static bool read_batch(struct intake *in, struct source *s, size_t *read, struct
 	const char *argv[] = { "XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", count, "STREAMS",
 		s->key, ">" };
 	struct bus_reply *r = talk_ask(in->talk, s->key, 9, argv, NULL, err);
-	if (r == NULL) {
-		bool too_long = talk_too_long(in->talk);
-		s->too_long = too_long && s->batch == 1;
-		if (too_long && s->batch > 1)
-			s->batch /= 2;
-		return false;
-	}
+	if (r == NULL)
+		return talk_too_long(in->talk) && shorten(in, s, err);
 	if (bus_is_error(r, "NOGROUP")) {
 		s->grouped = false; /* Redis forgot, or the key went */
 		bus_reply_free(r);
@@ -303,7 +308,9 @@ static bool read_batch(struct intake *in, struct source *s, size_t *read, struct
 		*read = good ? entries->count : 0;
 	}
 	if (good && s->batch < in->c->intake_batch)
-		s->batch++;
+		s->batch += s->batch / 4 + 1;
+	if (s->batch > in->c->intake_batch)
+		s->batch = in->c->intake_batch;
 	bus_reply_free(r);
 	return good;
 }
