@@ -239,6 +239,22 @@ static void put_due_tombs(struct parcel *p)
 
 /* --- pace -------------------------------------------------------------------------------- */
 
+/* Frames that are to be sent, again or for the first time. An epoch that has only been begun has
+ * none. */
+static bool frames_wait(struct link *l)
+{
+	if (frame_id_compare(l->s.sent, l->s.last) >= 0 || l->s.last.sq > 0)
+		return frame_id_compare(l->s.sent, l->s.last) < 0;
+	struct query *q = store_query(l->n->store,
+		"SELECT 1 FROM link_sent WHERE link = ?1 AND (ep, sq) > (?2, ?3) LIMIT 1");
+	bind_int(q, l->s.row);
+	bind_int(q, (int64_t)l->s.sent.ep);
+	bind_int(q, (int64_t)l->s.sent.sq);
+	bool any = query_row(q);
+	query_done(q);
+	return any;
+}
+
 /* When digests may go again (mono ms), and how many at once. Without a backlog once an interval;
  * with one, so many times as fast as windows close. */
 static int64_t windows_due(struct link *l, unsigned *batch)
@@ -248,7 +264,7 @@ static int64_t windows_due(struct link *l, unsigned *batch)
 	int64_t normal = l->win.every_ms / window_ms;
 	int64_t some = normal < 2 ? 2 : normal > POST_FRAMES ? POST_FRAMES : normal;
 	int64_t most = drain * l->win.every_ms / window_ms;
-	bool behind = frame_id_compare(l->s.sent, l->s.last) < 0 || l->s.carry.ep > 0 ||
+	bool behind = frames_wait(l) || l->s.carry.ep > 0 ||
 		      link_windows(l, (unsigned)some) >= (unsigned)some;
 	int64_t hold = (int64_t)l->windows_sent * window_ms / drain;
 	if (!behind && hold < l->win.every_ms * 9 / 10)
@@ -281,8 +297,7 @@ static void put_sequenced(struct parcel *p, bool windows, unsigned batch)
 /* Is anything there that only the pace holds back? */
 static bool windows_wait(struct link *l)
 {
-	return link_level(l) > 0 &&
-	       (frame_id_compare(l->s.sent, l->s.last) < 0 || link_windows(l, 1) > 0);
+	return link_level(l) > 0 && (frames_wait(l) || link_windows(l, 1) > 0);
 }
 
 static void gather(struct parcel *p, int64_t *again)

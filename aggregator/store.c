@@ -98,6 +98,9 @@ static bool settle(struct store *s, const struct store_options *o, struct err *e
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	sqlite3_extended_result_codes(s->db, 0);
 	sqlite3_limit(s->db, SQLITE_LIMIT_ATTACHED, 0);
+	/* no plan depends on what is bound: else each binding next to a partial index compiles anew
+	 */
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	if (o->small)
 		pragma(s, "PRAGMA page_size=1024");
 	else
@@ -531,20 +534,22 @@ int64_t store_bytes(const struct store *s)
 	return bytes;
 }
 
+static int64_t number_of(struct query *q)
+{
+	int64_t v = query_row(q) ? row_int(q, 0) : 0;
+	query_done(q);
+	return v;
+}
+
 int store_percent(struct store *s, int64_t most)
 {
-	struct query *q = store_query(s,
-		"SELECT p.page_count - f.freelist_count, f.freelist_count, s.page_size FROM"
-		" pragma_page_count p, pragma_freelist_count f, pragma_page_size s");
-	int64_t used = 0, room = most;
+	int64_t size = number_of(store_query(s, "PRAGMA page_size"));
+	int64_t all = number_of(store_query(s, "PRAGMA page_count")) * size;
+	int64_t unused = number_of(store_query(s, "PRAGMA freelist_count")) * size;
+	int64_t used = all - unused, room = most;
 	struct statvfs disk;
-	if (query_row(q)) {
-		used = row_int(q, 0) * row_int(q, 2);
-		if (s->path != NULL && statvfs(s->path, &disk) == 0)
-			room = used + row_int(q, 1) * row_int(q, 2) +
-			       (int64_t)(disk.f_bavail * disk.f_frsize);
-	}
-	query_done(q);
+	if (s->path != NULL && statvfs(s->path, &disk) == 0)
+		room = all + (int64_t)(disk.f_bavail * disk.f_frsize);
 	if (room > most)
 		room = most;
 	return used >= room ? 100 : (int)(used * 100 / room);

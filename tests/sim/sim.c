@@ -16,6 +16,7 @@ static const char *const fault_names[FAULT_KINDS] = { "crash", "link down", "req
 
 static struct sim sim;
 static uint64_t kinds; /* of faults, as bits */
+static uint64_t window_s;
 static const int64_t minute = 60000, hour = 3600000, day = 86400000;
 
 /* --- a heap of who is due ------------------------------------------------------------------ */
@@ -433,6 +434,7 @@ static void configure(struct sim_node *x, bool leaf)
 	free(x->config.folder);
 	x->config.folder = NULL;
 	x->config.beat_s = 3600;
+	x->config.window_s = window_s;
 	x->config.history_days = 3;
 	x->config.hold_s = 3 * 86400;
 	x->config.rollup_again_s = 1800;
@@ -657,6 +659,7 @@ int main(int argc, char **argv)
 		 faults = number(argc, argv, "--faults", 20);
 	sim.enterprises = (unsigned)number(argc, argv, "--enterprises", 50);
 	sim.provinces = (unsigned)number(argc, argv, "--provinces", 2);
+	window_s = number(argc, argv, "--window", 300);
 	kinds = number(argc, argv, "--kinds", ~UINT64_C(0));
 	sim_seed = mix(seed, 12345) | 1;
 	if (!keys_init() || days == 0 || sim.provinces == 0 || sim.enterprises == 0)
