@@ -127,8 +127,8 @@ static void read_keys(struct node *n, struct child *c)
 /* Whether a frame of this epoch was taken. */
 static void read_settled(struct node *n, struct child *c)
 {
-	struct query *q = store_query(n->store,
-		"SELECT 1 FROM frame WHERE org = ?1 AND ep = ?2 AND type <= ?3 LIMIT 1");
+	struct query *q = store_query(
+		n->store, "SELECT 1 FROM frame WHERE org = ?1 AND ep = ?2 AND type <= ?3 LIMIT 1");
 	bind_text(q, c->org);
 	bind_int(q, (int64_t)c->head.ep);
 	bind_int(q, FRAME_EVIDENCE);
@@ -314,19 +314,23 @@ void accept_key(struct node *n, const struct peer *p, struct now now)
 		accept_reload(n, c);
 }
 
-void accept_revoke(struct node *n, const char *org, const uint8_t public_[KEY_PUBLIC], int64_t at_s)
+bool accept_revoke(struct node *n, const char *org, const uint8_t public_[KEY_PUBLIC], int64_t at_s)
 {
 	struct child *c = accept_child(n, org);
 	store_begin(n->store);
-	struct query *q = store_query(n->store, "UPDATE child_key SET revoked_at = ?3 WHERE org = "
-						"?1 AND public = ?2 AND revoked_at = 0");
+	struct query *q = store_query(n->store,
+		"INSERT INTO child_key SELECT ?1, ?2, 0, 0, ?3 WHERE ?4 ON CONFLICT(org, public) "
+		"DO UPDATE SET revoked_at = excluded.revoked_at WHERE revoked_at = 0");
 	bind_text(q, org);
 	bind_blob(q, public_, KEY_PUBLIC);
 	bind_int(q, at_s > 0 ? at_s : 1);
+	bind_int(q, c != NULL);
 	query_run(q);
+	bool fresh = store_changes(n->store) > 0;
 	store_commit(n->store);
 	if (c != NULL)
 		read_keys(n, c);
+	return fresh;
 }
 
 void accept_tick(struct node *n, struct now now)
@@ -354,12 +358,21 @@ struct frame_id accept_dur(const struct child *c)
 	return (struct frame_id){ c->head.ep, c->refused > 0 ? c->refused - 1 : c->head.sq };
 }
 
+/* Every key that it had is revoked: no child any more. */
+static bool is_gone(const struct child *c)
+{
+	unsigned revoked = 0;
+	for (unsigned i = 0; i < c->keys; i++)
+		revoked += c->key[i].revoked_at != 0;
+	return c->keys > 0 && revoked == c->keys;
+}
+
 void accept_roster(struct node *n, struct now now, struct roster *out)
 {
 	*out = (struct roster){ 0 };
 	for (unsigned i = 0; n->accept != NULL && i < n->accept->cap; i++) {
 		const struct child *c = n->accept->child[i];
-		if (c == NULL)
+		if (c == NULL || is_gone(c))
 			continue;
 		int64_t age = c->beat_ms == INT64_MIN ? INT64_MAX : now.mono_ms - c->beat_ms;
 		out->known += 1 + c->kids[0];

@@ -7,6 +7,19 @@
 #include "aggregator/link.h"
 #include "aggregator/notice.h"
 
+/* Of a child's certificate, once a step. */
+static void warn_of_end(struct taking *t, const json_t *hl)
+{
+	int64_t days = json_int_of(hl, "cert_d", INT16_MAX);
+	int step = node_warn_at(days);
+	if (step != 0 && step != t->child->warned_at)
+		node_alarm(t->n, t->now, "certificate-ends", t->child->org,
+			step < 0 ? "its certificate has ended"
+				 : "its certificate ends within %d days",
+			step);
+	t->child->warned_at = step;
+}
+
 void accept_beat(struct taking *t, const struct frame *f)
 {
 	static const char *const names[4] = { "known", "reporting", "late", "silent" };
@@ -26,6 +39,7 @@ void accept_beat(struct taking *t, const struct frame *f)
 	query_run(q);
 	node_feed(t->n, FEED_HEALTH, c->org, text, len);
 	free(text);
+	warn_of_end(t, json_object_get(f->json, "hl"));
 	int64_t off = json_int_of(f->json, "at", t->now.wall_ms) - t->now.wall_ms;
 	int64_t most = (int64_t)t->n->config->max_skew_s * 1000;
 	if (off > most || off < -most)

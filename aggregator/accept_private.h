@@ -36,12 +36,13 @@ struct child {
 	uint64_t refused; /* the first refused frame of head.ep without a tomb; 0: none */
 	struct frame_id up;
 	bool count, settled; /* of the epoch; a frame of it was taken, so that count is fixed */
-	struct span *span; /* sorted */
+	struct span *span;   /* sorted */
 	unsigned spans, span_cap;
 	struct totals sum;
 	int64_t beat_ms; /* mono; INT64_MIN: none since the start */
 	int64_t beat_wall_ms;
 	uint32_t kids[4]; /* as its last beat told: known, reporting, late, silent */
+	int warned_at;    /* days: the last step of warnings of its certificate's end */
 	double tokens;
 	int64_t tokens_ms; /* mono */
 	bool dirty;

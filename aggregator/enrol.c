@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aggregator/pki.h"
@@ -20,7 +21,7 @@ const char enrol_usage[] =
 	"enroll join URL TOKEN [--org ID]          at the child: all of it over the network\n"
 	"enroll authority --tier T [--region R] [--sector S] [--host NAMES] [--org ID]\n"
 	"                                          at the parent: makes its authority\n"
-	"enroll sign --tier T [--region R] [--sector S] [--days N] [FILE]\n"
+	"enroll sign --tier T [--region R] [--sector S] [--days N | --seconds N] [FILE]\n"
 	"                                          at the parent: signs a request\n"
 	"enroll token --tier T [--region R] [--sector S] [--days N] [--hours N] [--org ID]\n"
 	"                                          at the parent: a one-time token for join\n"
@@ -28,7 +29,7 @@ const char enrol_usage[] =
 	"enroll list                               at the parent: what was issued\n";
 
 struct args {
-	const char *org, *tier, *region, *sector, *host, *days, *hours, *plain[2];
+	const char *org, *tier, *region, *sector, *host, *days, *hours, *seconds, *plain[2];
 	unsigned plains;
 };
 
@@ -39,7 +40,7 @@ static bool read_args(int argc, char **argv, struct args *a, struct err *err)
 		const char **to;
 	} known[] = { { "--org", &a->org }, { "--tier", &a->tier }, { "--region", &a->region },
 		{ "--sector", &a->sector }, { "--host", &a->host }, { "--days", &a->days },
-		{ "--hours", &a->hours } };
+		{ "--hours", &a->hours }, { "--seconds", &a->seconds } };
 	for (int i = 1; i < argc; i++) {
 		unsigned k = 0, count = sizeof known / sizeof known[0];
 		if (strncmp(argv[i], "--", 2) != 0) {
@@ -175,8 +176,15 @@ static bool do_authority(const struct agg_config *c, const struct args *a, struc
 static bool read_grant(const struct args *a, struct pki_grant *g, struct err *err)
 {
 	struct node_identity id = { 0 };
-	if (!read_place(a, &id, err) || !read_number(a->days, 365, 3650, "--days", &g->days, err))
+	int seconds = 0;
+	if (!read_place(a, &id, err) || !read_number(a->days, 365, 3650, "--days", &g->days, err) ||
+		(a->seconds != NULL &&
+			!read_number(a->seconds, 0, 86400, "--seconds", &seconds, err)))
 		return false;
+	if (seconds > 0) {
+		g->days = 0;
+		g->seconds = seconds;
+	}
 	g->tier = id.tier;
 	g->host_names = a->host;
 	memcpy(g->region, id.region, sizeof g->region);
@@ -192,8 +200,8 @@ static bool do_sign(const struct agg_config *c, const struct args *a, struct err
 	bool good = read_grant(a, &g, err) && read_all(a->plain[0], &request, err) &&
 		    pki_sign(c->folder, request, &g, stdout, &who, err);
 	if (good)
-		fprintf(stderr, "signed: %s %s, key %s, for %d days\n", tier_name(who.tier),
-			who.org, who.key.kid, g.days);
+		fprintf(stderr, "signed: %s %s, key %s, until %s", tier_name(who.tier), who.org,
+			who.key.kid, ctime(&(time_t){ (time_t)who.not_after }));
 	free(request);
 	return good;
 }
@@ -294,7 +302,8 @@ static bool do_revoke(const struct agg_config *c, const struct args *a, struct e
 		return err_set(err, "enroll revoke ID");
 	if (!pki_revoke(c->folder, a->plain[0], err))
 		return false;
-	fprintf(stderr, "revoked; a running parent sees it within 10 s\n");
+	fprintf(stderr, "revoked; a running parent sees it within %d s, or at once on SIGHUP\n",
+		(int)c->reload_s);
 	return true;
 }
 

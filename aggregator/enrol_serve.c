@@ -93,7 +93,7 @@ struct http *enrol_listen(struct node *n, struct pki *p, const char *address, st
 
 void enrol_renew_answer(struct node *n, const struct http_request *r, struct http_reply *out)
 {
-	struct pki_grant g = { .tier = r->peer->tier };
+	struct pki_grant g;
 	struct err err = { 0 };
 	struct peer who;
 	char org[ORG_TEXT], *text = NULL;
@@ -103,10 +103,7 @@ void enrol_renew_answer(struct node *n, const struct http_request *r, struct htt
 		say(out, 403, err.set ? err.text : "a request of your own is expected");
 		return;
 	}
-	snprintf(g.region, sizeof g.region, "%s", r->peer->region);
-	snprintf(g.industry, sizeof g.industry, "%s", r->peer->industry);
-	/* as long as the last one was good for */
-	g.seconds = r->peer->not_after - r->peer->not_before;
+	pki_grant_again(r->peer, &g);
 	FILE *f = open_memstream(&text, &len);
 	bool good = f != NULL && pki_sign(n->config->folder, r->body, &g, f, &who, &err);
 	if (f != NULL)

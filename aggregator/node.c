@@ -189,6 +189,15 @@ int64_t node_tick(struct node *n, struct now now)
 	return sooner(again, n->tidy_ms);
 }
 
+int node_warn_at(int64_t days)
+{
+	static const int steps[] = { -1, 1, 7, 14, 30 };
+	for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++)
+		if (days <= steps[i])
+			return steps[i];
+	return 0;
+}
+
 /* --- out --------------------------------------------------------------------------------- */
 
 void node_say(struct node *n, int priority, const char *format, ...)

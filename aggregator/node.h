@@ -85,6 +85,9 @@ bool node_peek(struct node *n, const struct agg_config *c, const struct node_ide
  * when short of room. Returns when it wants to be called next (mono ms). */
 int64_t node_tick(struct node *n, struct now now);
 
+/* The step of warnings that so many days of a certificate are within: 30, 14, 7, 1, -1 (it has
+ * ended); 0: none. */
+int node_warn_at(int64_t days);
 void node_say(struct node *n, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Kept in the store, told in beats, feed and log; @about: the org or link it concerns. */

@@ -12,7 +12,14 @@
 
 #include "aggregator/pki_private.h"
 
-enum { REVOKED_MOST = 100000, SERIAL = 20 };
+enum { REVOKED_MOST = 100000, SERIAL = 20, READ_AGAIN = 3 };
+
+/* Which state of a file was read. */
+struct stamp {
+	struct timespec changed;
+	off_t size;
+	ino_t inode;
+};
 
 struct revoked {
 	uint8_t serial[SERIAL + 1]; /* length, then the number */
@@ -32,7 +39,10 @@ struct pki {
 	struct revoked *revoked;
 	unsigned revoked_count;
 	int64_t not_after;
-	struct timespec seen; /* the newest change of a file */
+	struct stamp seen[READ_AGAIN];
+	unsigned refused; /* handshakes since it was last asked, and the last of them */
+	char refused_org[ORG_TEXT];
+	const char *refused_why;
 };
 
 /* GnuTLS's callbacks have no room for ours; a process has one identity. */
@@ -169,21 +179,20 @@ static bool read_site_key(struct pki *p, struct err *err)
 	return good || err_set(err, "%s/site.key: not 64 hex digits", p->folder);
 }
 
-/* When the newest of the files that matter was changed. */
-static struct timespec newest(const struct pki *p)
+static void look(const struct pki *p, struct stamp out[READ_AGAIN])
 {
-	static const char *const names[] = { "ca.crt", "crl.pem", "server.crt" };
-	struct timespec t = { 0 };
-	for (unsigned i = 0; i < 3; i++) {
+	static const char *const names[READ_AGAIN] = { "ca.crt", "crl.pem", "server.crt" };
+	memset(out, 0, READ_AGAIN * sizeof *out);
+	for (unsigned i = 0; i < READ_AGAIN; i++) {
 		char path[PKI_PATH];
 		struct stat st;
 		snprintf(path, sizeof path, "%s/%s", p->folder, names[i]);
-		if (stat(path, &st) == 0 &&
-			(st.st_mtim.tv_sec > t.tv_sec ||
-				(st.st_mtim.tv_sec == t.tv_sec && st.st_mtim.tv_nsec > t.tv_nsec)))
-			t = st.st_mtim;
+		if (stat(path, &st) != 0)
+			continue;
+		out[i].changed = st.st_mtim;
+		out[i].size = st.st_size;
+		out[i].inode = st.st_ino;
 	}
-	return t;
 }
 
 struct pki *pki_open(const char *folder, struct err *err)
@@ -201,7 +210,7 @@ struct pki *pki_open(const char *folder, struct err *err)
 		    pki_key_of(key, &p->key, err) && read_site_key(p, err);
 	if (key != NULL)
 		gnutls_x509_privkey_deinit(key);
-	p->seen = newest(p);
+	look(p, p->seen);
 	if (good && pki_exists(folder, "ca.crt"))
 		good = read_children_side(p, err);
 	if (!good) {
@@ -234,21 +243,26 @@ void pki_close(struct pki *p)
 
 /* --- who we are -------------------------------------------------------------------------- */
 
-/* By what a parent signed; at the top by our own authority. */
+/* By what parents signed, the one that ends first; at the top by our own authority. */
 static bool our_peer(struct pki *p, struct peer *who, struct err *err)
 {
 	char path[PKI_PATH];
 	snprintf(path, sizeof path, "%s/parents", p->folder);
 	DIR *d = opendir(path);
 	bool found = false;
-	for (const struct dirent *e; d != NULL && !found && (e = readdir(d)) != NULL;) {
+	for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
 		char name[600];
 		struct err ignored = { 0 };
+		struct peer one;
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(name, sizeof name, "parents/%s/cert.pem", e->d_name);
 		gnutls_x509_crt_t crt = pki_read_crt(p->folder, name, &ignored);
-		found = crt != NULL && pki_peer_of(crt, who, &ignored);
+		if (crt != NULL && pki_peer_of(crt, &one, &ignored) &&
+			(!found || one.not_after < who->not_after)) {
+			*who = one;
+			found = true;
+		}
 		if (crt != NULL)
 			gnutls_x509_crt_deinit(crt);
 	}
@@ -285,7 +299,8 @@ bool pki_identity(struct pki *p, struct node_identity *out, struct err *err)
 
 int pki_days_left(const struct pki *p)
 {
-	return (int)((p->not_after - (int64_t)time(NULL)) / 86400);
+	int64_t left = p->not_after - (int64_t)time(NULL);
+	return (int)(left < 0 ? -1 - -left / 86400 : left / 86400);
 }
 
 const char *pki_folder(const struct pki *p)
@@ -300,8 +315,12 @@ bool pki_renewal_due(const struct pki *p, const char *parent)
 	struct err ignored = { 0 };
 	snprintf(name, sizeof name, "parents/%s/cert.pem", parent);
 	gnutls_x509_crt_t crt = pki_read_crt(p->folder, name, &ignored);
-	bool due = crt != NULL && pki_peer_of(crt, &who, &ignored) &&
-		   who.not_after - (int64_t)time(NULL) < (who.not_after - who.not_before) / 3;
+	struct pki_grant g;
+	bool due = crt != NULL && pki_peer_of(crt, &who, &ignored);
+	if (due) {
+		pki_grant_again(&who, &g);
+		due = who.not_after - (int64_t)time(NULL) < g.seconds / 3;
+	}
 	if (crt != NULL)
 		gnutls_x509_crt_deinit(crt);
 	return due;
@@ -337,11 +356,49 @@ static gnutls_x509_crt_t peer_crt(gnutls_session_t session)
 	return NULL;
 }
 
+/* What a certificate is refused for, the first that fits; the client is told by an alert. */
+static const struct refusal {
+	unsigned status; /* bits of GnuTLS; 0: whatever else */
+	gnutls_alert_description_t alert;
+	const char *why;
+} refusals[] = {
+	{ GNUTLS_CERT_SIGNER_NOT_FOUND, GNUTLS_A_UNKNOWN_CA, "is of another authority" },
+	{ GNUTLS_CERT_REVOKED, GNUTLS_A_CERTIFICATE_REVOKED, "is revoked" },
+	{ GNUTLS_CERT_EXPIRED, GNUTLS_A_CERTIFICATE_EXPIRED, "has ended" },
+	{ GNUTLS_CERT_NOT_ACTIVATED, GNUTLS_A_CERTIFICATE_EXPIRED, "is not valid yet" },
+	{ 0, GNUTLS_A_BAD_CERTIFICATE, "is none of a child" },
+};
+
+static int refuse(struct pki *p, gnutls_session_t session, unsigned status, const struct peer *who)
+{
+	const struct refusal *r = refusals;
+	while (r->status != 0 && (r->status & status) == 0)
+		r++;
+	pthread_rwlock_wrlock(&p->lock);
+	p->refused++;
+	p->refused_why = r->why;
+	snprintf(p->refused_org, sizeof p->refused_org, "%s", who->org[0] == '\0' ? "?" : who->org);
+	pthread_rwlock_unlock(&p->lock);
+	gnutls_alert_send(session, GNUTLS_AL_FATAL, r->alert);
+	return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+unsigned pki_refused(struct pki *p, char org[ORG_TEXT], const char **why)
+{
+	pthread_rwlock_wrlock(&p->lock);
+	unsigned n = p->refused;
+	p->refused = 0;
+	memcpy(org, p->refused_org, ORG_TEXT);
+	*why = p->refused_why;
+	pthread_rwlock_unlock(&p->lock);
+	return n;
+}
+
 /* Not 0 ends the handshake. */
 static int verify(gnutls_session_t session)
 {
 	struct pki *p = guarding;
-	struct peer who;
+	struct peer who = { 0 };
 	struct err err = { 0 };
 	unsigned status = GNUTLS_CERT_INVALID;
 	static const char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
@@ -349,16 +406,19 @@ static int verify(gnutls_session_t session)
 	gnutls_x509_crt_t crt = peer_crt(session);
 	data.type = GNUTLS_DT_KEY_PURPOSE_OID;
 	data.data = (unsigned char *)(uintptr_t)purpose;
-	if (crt == NULL || p == NULL)
+	if (p == NULL || crt == NULL) {
+		if (crt != NULL)
+			gnutls_x509_crt_deinit(crt);
 		return GNUTLS_E_CERTIFICATE_ERROR;
+	}
 	pthread_rwlock_rdlock(&p->lock);
 	int code =
 		gnutls_x509_trust_list_verify_crt2(p->trust, &crt, 1, &data, 1, 0, &status, NULL);
 	pthread_rwlock_unlock(&p->lock);
 	/* 0 only says that it was looked at: status says what was seen */
-	bool good = code == 0 && status == 0 && pki_peer_of(crt, &who, &err);
+	bool good = pki_peer_of(crt, &who, &err) && code == 0 && status == 0;
 	gnutls_x509_crt_deinit(crt);
-	return good ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+	return good ? 0 : refuse(p, session, status, &who);
 }
 
 void pki_guard(struct pki *p, void *session)
@@ -416,9 +476,7 @@ pki_any *pki_server_certificate(void)
 
 /* --- again --------------------------------------------------------------------------------- */
 
-/* Whose certificates became revoked: those in issued/ whose serial is new in the list. */
-static void tell_revoked(
-	struct pki *p, void (*revoked)(void *, const struct peer *, int64_t), void *ctx)
+void pki_tell_revoked(struct pki *p, pki_revoked *revoked, void *ctx)
 {
 	char path[PKI_PATH];
 	snprintf(path, sizeof path, "%s/issued", p->folder);
@@ -441,17 +499,15 @@ static void tell_revoked(
 		closedir(d);
 }
 
-bool pki_reload(struct pki *p, void (*revoked)(void *ctx, const struct peer *who, int64_t at_s),
-	void *ctx, struct err *err)
+bool pki_reload(struct pki *p, pki_revoked *revoked, void *ctx, struct err *err)
 {
-	struct timespec t = newest(p);
-	unsigned before = p->revoked_count;
-	if (t.tv_sec == p->seen.tv_sec && t.tv_nsec == p->seen.tv_nsec)
+	struct stamp seen[READ_AGAIN];
+	look(p, seen);
+	if (memcmp(seen, p->seen, sizeof seen) == 0)
 		return false;
 	if (!read_children_side(p, err))
 		return false;
-	p->seen = t;
-	if (p->revoked_count != before && revoked != NULL)
-		tell_revoked(p, revoked, ctx);
+	memcpy(p->seen, seen, sizeof seen);
+	pki_tell_revoked(p, revoked, ctx);
 	return true;
 }

@@ -19,12 +19,14 @@ struct pki;
 // clang-format on
 struct pki *pki_open(const char *folder, struct err *err);
 void pki_close(struct pki *p);
-/* Reads certificates and CRL again if a file changed; called every 10 s. True: something changed.
- * @revoked: for each organisation whose certificate became revoked. */
-bool pki_reload(struct pki *p, void (*revoked)(void *ctx, const struct peer *who, int64_t at_s),
-	void *ctx, struct err *err);
+/* For each certificate of issued/ that is revoked. */
+typedef void pki_revoked(void *ctx, const struct peer *who, int64_t at_s);
+void pki_tell_revoked(struct pki *p, pki_revoked *revoked, void *ctx);
+/* Reads certificates and CRL again if a file changed, then tells who is revoked; called every
+ * chain.reload. True: something changed. */
+bool pki_reload(struct pki *p, pki_revoked *revoked, void *ctx, struct err *err);
 bool pki_identity(struct pki *p, struct node_identity *out, struct err *err);
-/* Days until our certificate ends. */
+/* Days until the first of our certificates ends. */
 int pki_days_left(const struct pki *p);
 
 /* For http.c: @session is a gnutls_session_t. pki_guard() makes a server session demand a
@@ -32,6 +34,9 @@ int pki_days_left(const struct pki *p);
  * pki_peer() reads who it is. */
 void pki_guard(struct pki *p, void *session);
 bool pki_peer(struct pki *p, void *session, struct peer *out);
+/* How many certificates were refused in handshakes since the last call; the organisation that the
+ * last one named ("?" where none), and why. */
+unsigned pki_refused(struct pki *p, char org[ORG_TEXT], const char **why);
 /* For MHD_OPTION_HTTPS_CERT_CALLBACK: gives each handshake the server certificate as it is now. */
 typedef void pki_any(void);
 pki_any *pki_server_certificate(void);
@@ -55,7 +60,7 @@ struct pki_grant {
 	enum tier tier;
 	char region[8], industry[8];
 	int days;
-	int64_t seconds;        /* and so many, for tests of what ends soon */
+	int64_t seconds;        /* and so many */
 	const char *host_names; /* of its own listener, comma-separated, or NULL */
 	bool may_have_children;
 };
@@ -71,6 +76,8 @@ bool pki_authority_hash(const char *folder, uint8_t out[HASH], struct err *err);
 bool pki_pem_hash(const char *pem, uint8_t out[HASH], struct err *err);
 /* One of issued/. */
 bool pki_issued_read(const char *folder, const char *name, struct peer *out, struct err *err);
+/* A grant like the one that @p has. */
+void pki_grant_again(const struct peer *p, struct pki_grant *out);
 /* Less than a third of what @parent signed is left. */
 bool pki_renewal_due(const struct pki *p, const char *parent);
 const char *pki_folder(const struct pki *p);

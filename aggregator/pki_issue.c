@@ -321,6 +321,45 @@ static int fill(
 	return code;
 }
 
+void pki_grant_again(const struct peer *p, struct pki_grant *out)
+{
+	*out = (struct pki_grant){ .tier = p->tier };
+	snprintf(out->region, sizeof out->region, "%s", p->region);
+	snprintf(out->industry, sizeof out->industry, "%s", p->industry);
+	out->seconds = p->not_after - p->not_before - BACKDATE_S;
+}
+
+/* A key whose certificate was revoked gets none again. */
+static bool was_revoked(const char *folder, const char *org, const struct peer *who)
+{
+	gnutls_datum_t pem;
+	gnutls_x509_crl_t crl;
+	struct err ignored = { 0 };
+	char **names = NULL;
+	bool found = false;
+	gnutls_x509_crl_init(&crl);
+	if (pki_load(folder, "crl.pem", &pem, &ignored)) {
+		gnutls_x509_crl_import(crl, &pem, GNUTLS_X509_FMT_PEM);
+		gnutls_free(pem.data);
+	}
+	size_t count = pki_issued(folder, org, &names);
+	for (size_t i = 0; i < count; i++) {
+		char path[300];
+		struct peer old;
+		snprintf(path, sizeof path, "issued/%s", names[i]);
+		gnutls_x509_crt_t crt = pki_read_crt(folder, path, &ignored);
+		found = found || (crt != NULL && pki_peer_of(crt, &old, &ignored) &&
+					 strcmp(old.key.kid, who->key.kid) == 0 &&
+					 gnutls_x509_crt_check_revocation(crt, &crl, 1) > 0);
+		if (crt != NULL)
+			gnutls_x509_crt_deinit(crt);
+		free(names[i]);
+	}
+	free(names);
+	gnutls_x509_crl_deinit(crl);
+	return found;
+}
+
 static bool put_pem(gnutls_x509_crt_t crt, FILE *out, struct err *err)
 {
 	gnutls_datum_t pem;
@@ -350,12 +389,16 @@ bool pki_sign(const char *folder, const char *request_pem, const struct pki_gran
 		code = code == 0 ? gnutls_x509_crt_get_serial(crt, serial, &n) : code;
 		good = code == 0 || pki_failed(err, "signing", code);
 	}
+	good = good && pki_peer_of(crt, who, err);
+	if (good && was_revoked(folder, org, who))
+		good = err_set(err, "the key of this request was revoked: the child moves its "
+				    "node.key away and asks with a new one");
 	if (good) {
 		hex_write(serial_hex, serial, n);
 		snprintf(name, sizeof name, "issued/%s-%s.crt", org, serial_hex);
 		good = make_folder(folder, "issued", err) &&
-		       write_crt(folder, name, crt, false, err) && pki_peer_of(crt, who, err) &&
-		       put_pem(crt, out, err) && put_pem(ca, out, err);
+		       write_crt(folder, name, crt, false, err) && put_pem(crt, out, err) &&
+		       put_pem(ca, out, err);
 	}
 	gnutls_x509_crt_deinit(crt);
 	gnutls_x509_crq_deinit(crq);

@@ -26,7 +26,7 @@
 #include "aggregator/now.h"
 #include "common/sandbox.h"
 
-enum { RELOAD_MS = 10000, TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
+enum { TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
 
 struct wishes wishes;
 
@@ -46,6 +46,7 @@ struct run {
 	uint64_t down_seq;
 	int64_t issued_ns; /* when issued/ was changed last */
 	int64_t reload_ms;
+	int warned_at; /* days: the last step of warnings of our certificate's end */
 };
 
 /* --- what the node says ------------------------------------------------------------------ */
@@ -276,10 +277,47 @@ static void revoked(void *ctx, const struct peer *who, int64_t at_s)
 {
 	struct run *r = ctx;
 	pthread_mutex_lock(&r->node.lock);
-	accept_revoke(&r->node, who->org, who->key.public_, at_s);
+	bool fresh = accept_revoke(&r->node, who->org, who->key.public_, at_s);
 	pthread_mutex_unlock(&r->node.lock);
-	unsigned cut = r->chain == NULL ? 0 : http_cut(r->chain, who->org);
-	node_say(&r->node, 4, "%s: certificate revoked, %u connections cut", who->org, cut);
+	unsigned cut = r->chain == NULL || !fresh ? 0 : http_cut(r->chain, who->org);
+	if (fresh)
+		node_say(&r->node, 4, "%s: key %s revoked, %u connections cut", who->org,
+			who->key.kid, cut);
+}
+
+/* Once a step, so that it is heard. */
+static void warn_of_end(struct run *r, struct now at)
+{
+	int step = node_warn_at(r->node.cert_days);
+	if (step != 0 && step != r->warned_at) {
+		pthread_mutex_lock(&r->node.lock);
+		store_begin(r->node.store);
+		node_alarm(&r->node, at, "certificate-ends", r->node.org,
+			step < 0 ? "our certificate has ended: enrol again, with a token of the "
+				   "parent's"
+				 : "our certificate ends within %d days",
+			step);
+		store_commit(r->node.store);
+		pthread_mutex_unlock(&r->node.lock);
+	}
+	r->warned_at = step;
+}
+
+/* Strangers at the door, and children whose certificate ended or was revoked. */
+static void tell_refused(struct run *r, struct now at)
+{
+	char org[ORG_TEXT];
+	const char *why;
+	unsigned n = pki_refused(r->pki, org, &why);
+	if (n == 0)
+		return;
+	pthread_mutex_lock(&r->node.lock);
+	store_begin(r->node.store);
+	node_alarm(&r->node, at, "handshake-refused", org,
+		"%u connections were refused in the handshake; the last one's certificate %s", n,
+		why);
+	store_commit(r->node.store);
+	pthread_mutex_unlock(&r->node.lock);
 }
 
 static void reload(struct run *r, struct now at)
@@ -288,11 +326,13 @@ static void reload(struct run *r, struct now at)
 	if (!wishes.reload && at.mono_ms < r->reload_ms)
 		return;
 	wishes.reload = 0;
-	r->reload_ms = at.mono_ms + RELOAD_MS;
+	r->reload_ms = at.mono_ms + (int64_t)r->config->reload_s * 1000;
 	struct node_identity id;
 	if (pki_identity(r->pki, &id, &err))
 		r->node.cert_days = pki_days_left(r->pki);
 	key_wipe(&id.key);
+	warn_of_end(r, at);
+	tell_refused(r, at);
 	if (r->chain != NULL)
 		learn_issued(r);
 	if (r->api_state != NULL)
@@ -339,6 +379,9 @@ enum status run(const struct agg_config *c, bool quiet)
 		node_say(&r.node, 5, "%s %s is up, level of what leaves: %s",
 			tier_name(r.node.tier), r.node.org,
 			r.node.links == 0 ? "nothing, it has no parent" : "as configured");
+		if (r.chain != NULL)
+			learn_issued(&r);
+		pki_tell_revoked(r.pki, revoked, &r); /* who became so while we were away */
 		turns(&r);
 		good = !r.node.broken;
 		node_say(&r.node, good ? 5 : 2,

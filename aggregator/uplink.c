@@ -431,7 +431,10 @@ static void renew(struct uplink *u)
 		curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, headers);
 		curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS, request);
 		int status = perform(w, &retry_after);
-		good = status == 200 && pki_take(pki_folder(u->pki), w->answer, parent, &w->err);
+		if (status == 200)
+			good = pki_take(pki_folder(u->pki), w->answer, parent, &w->err);
+		else
+			good = err_set(&w->err, "the parent answers %d", status);
 		curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, NULL);
 		curl_slist_free_all(headers);
 		disconnect(w); /* the next one shows the new certificate */

@@ -19,7 +19,7 @@ if [ "${1-}" = --list ]; then
 fi
 case ${1-} in
 demo) wanted="$build redis-server" ;;
-check) wanted="$build $tests $lint redis-server tcpreplay iproute2" ;;
+check) wanted="$build $tests $lint redis-server tcpreplay iproute2 openssl" ;;
 cases | fuzz) wanted="$build $tests" ;;
 bench) wanted="$build python3 python3-yaml wireshark-common" ;;
 lint) wanted="$build $lint" ;;

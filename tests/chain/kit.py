@@ -232,10 +232,10 @@ class Node(Process):
             json.dump(tree, f, indent=1)  # JSON is YAML
             f.write("\n")
 
-    def add_parent(self, parent, token=False, days=None, **how):
-        """Enrols here; `how`: level, link, sector, region, severity of the link."""
+    def add_parent(self, parent, token=False, days=None, seconds=None, **how):
+        """Enrols here, for days or seconds; `how`: level, link, sector, region, severity of the link."""
         place = ["--tier", self.tier, "--region", self.region, "--sector", self.sector]
-        place += ["--days", str(days)] if days else []
+        place += ["--days", str(days)] if days else ["--seconds", str(seconds)] if seconds else []
         if token:
             ticket = parent.do("enroll", "token", *place).strip()
             self.do("enroll", "join", "https://127.0.0.1:%d" % parent.enrol_port, ticket)
