@@ -62,7 +62,8 @@ static enum frame_fault check_key(const struct taking *t, const struct frame *f,
 
 enum stand { STAND_NEXT, STAND_REPEAT, STAND_STOP };
 
-/* The same identity with other bytes: someone has two histories. */
+/* The same identity with other bytes: someone has two histories. It is told to ask where it stands:
+ * by our `dur` it would think that we have what we set aside. */
 static void quarantine(struct taking *t, const struct frame *f)
 {
 	struct query *q = store_query(t->n->store,
@@ -80,6 +81,7 @@ static void quarantine(struct taking *t, const struct frame *f)
 		"frame %llu/%llu came with other bytes than before: a restored copy, or two that "
 		"are one",
 		(unsigned long long)f->id.ep, (unsigned long long)f->id.sq);
+	refuse(t, 409, "equivocation");
 }
 
 static const char *refused_code(struct taking *t, struct frame_id id, char code[16])
@@ -161,7 +163,6 @@ static enum stand stand_of(struct taking *t, const struct frame *f)
 	}
 	if (memcmp(f->pv, c->pv, HASH) != 0) {
 		quarantine(t, f);
-		want(t, c->head.ep, c->head.sq + 1);
 		return STAND_STOP;
 	}
 	return STAND_NEXT;

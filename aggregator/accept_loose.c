@@ -6,6 +6,7 @@
 #include "aggregator/accept_private.h"
 #include "aggregator/link.h"
 #include "aggregator/notice.h"
+#include "aggregator/room.h"
 
 /* Of a child's certificate, once a step. */
 static void warn_of_end(struct taking *t, const json_t *hl)
@@ -45,6 +46,10 @@ void accept_beat(struct taking *t, const struct frame *f)
 	if (off > most || off < -most)
 		node_alarm(t->n, t->now, "clock-suspect", c->org, "its clock is off by %lld s",
 			(long long)(off / 1000));
+	int64_t disk = json_int_of(json_object_get(f->json, "hl"), "disk_pct", 0);
+	if (disk >= ROOM_SHORT)
+		node_alarm(t->n, t->now, "child-full", c->org,
+			"its store takes %lld %% of its room", (long long)disk);
 }
 
 /* True if it is new here. */

@@ -8,8 +8,6 @@
 #include "aggregator/notice.h"
 #include "aggregator/room.h"
 
-enum { RETRY_FULL_S = 300 };
-
 /* --- answers ----------------------------------------------------------------------------- */
 
 static json_t *pair(struct frame_id id)
@@ -132,19 +130,25 @@ static bool all_revoked(const struct child *c, const struct peer *p)
 	return false;
 }
 
+/* When a child that found us full asks again: as often as it would send without a backlog. */
+static int retry_s(const struct node *n)
+{
+	return (int)n->config->win_every_s;
+}
+
 static void answer(struct taking *t, bool committed, struct answer *out)
 {
 	if (!committed) {
 		node_say(t->n, 3, "store: %s", store_why(t->n->store));
-		refuse(out, 503, "store", store_is_full(t->n->store) ? RETRY_FULL_S : 5);
-	} else if (t->status == 403) {
-		refuse(out, 403, t->why, -1);
+		refuse(out, 503, "store", store_is_full(t->n->store) ? retry_s(t->n) : 5);
+	} else if (t->status != 0 && !t->wants) {
+		refuse(out, t->status, t->why, -1);
 	} else if (t->status == 409) {
 		finish(out, 409,
 			json_pack("{s:o, s:o}", "want", pair(t->want), "dur",
 				pair(accept_dur(t->child))));
 	} else if (t->refuse_sequenced && t->any_sequenced) {
-		refuse(out, 503, "full", RETRY_FULL_S);
+		refuse(out, 503, "full", retry_s(t->n));
 	} else {
 		finish(out, 200, reply(t));
 	}

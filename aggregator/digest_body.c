@@ -152,10 +152,21 @@ static void who(const struct node *n, json_t *o, unsigned level)
 	json_object_set_new(o, "lvl", json_integer(level));
 }
 
+static int64_t alarms_of_day(struct node *n, struct now now)
+{
+	struct query *q = store_query(n->store, "SELECT count(*) FROM alarm WHERE at_ms > ?1");
+	bind_int(q, now.wall_ms - 86400000);
+	int64_t count = query_row(q) ? row_int(q, 0) : 0;
+	query_done(q);
+	return count;
+}
+
 json_t *digest_beat(struct node *n, unsigned level, struct now now)
 {
 	json_t *b = json_object();
 	who(n, b, level);
+	if (level > 0)
+		json_object_set_new(b, "alarms", json_integer(alarms_of_day(n, now)));
 	json_object_set_new(b, "ver", digest_versions(n));
 	json_object_set_new(b, "hl", digest_health(n, level, now));
 	json_object_set_new(b, "at", json_integer(now.wall_ms < 0 ? 0 : now.wall_ms));

@@ -291,15 +291,20 @@ static void take_win(struct link *l, const json_t *win)
 	l->win.every_ms = within(win, "every_s", 300, 3600) * 1000;
 }
 
-/* The parent's word, by its own key, that it holds exactly our line. */
-static bool receipt_is_true(struct link *l, const struct frame *f)
+/* The parent's word, by its own key. */
+static bool receipt_is_theirs(const struct link *l, const struct frame *f)
+{
+	return f->type == FRAME_SIGNED_RECEIPT && strcmp(f->org, l->parent) == 0 &&
+	       strcmp(f->to, l->n->org) == 0 && l->knows_key && frame_verify(f, &l->key);
+}
+
+/* That it holds exactly our line. */
+static bool receipt_is_ours(struct link *l, const struct frame *f)
 {
 	uint8_t hash[HASH];
 	size_t n;
 	const char *hex = json_text_of(f->json, "hash");
-	if (f->type != FRAME_SIGNED_RECEIPT || strcmp(f->org, l->parent) != 0 ||
-		strcmp(f->to, l->n->org) != 0 || !l->knows_key || !frame_verify(f, &l->key) ||
-		hex == NULL || !hex_read(hex, strlen(hex), hash, HASH))
+	if (hex == NULL || !hex_read(hex, strlen(hex), hash, HASH))
 		return false;
 	struct query *q = store_query(
 		l->n->store, "SELECT hash FROM link_sent WHERE link = ?1 AND ep = ?2 AND sq = ?3");
@@ -345,12 +350,17 @@ static void take_receipt(struct link *l, struct now now, const char *line)
 	size_t len = line == NULL ? 0 : strlen(line);
 	if (len == 0)
 		return;
-	bool good = frame_read(&f, line, len, &err) == FRAME_GOOD && receipt_is_true(l, &f);
-	if (good)
+	bool theirs = frame_read(&f, line, len, &err) == FRAME_GOOD && receipt_is_theirs(l, &f);
+	if (theirs && receipt_is_ours(l, &f)) {
 		keep_receipt(l, now, &f);
-	else if (l->knows_key)
+	} else if (l->knows_key) {
 		node_alarm(l->n, now, "receipt-false", l->parent, "a receipt does not verify: %s",
-			err.set ? err.text : "not our line");
+			err.set  ? err.text
+			: theirs ? "not our line"
+				 : "not by the parent's key");
+		if (theirs)
+			link_head_wanted(l, "it holds another line than ours");
+	}
 	frame_free(&f);
 }
 

@@ -124,8 +124,24 @@ static bool known(struct link *l, const struct head *h, struct frame_id *from)
 	return unbroken(l, *from);
 }
 
+/* What a parent that is ahead of us has, or is told anew: only digests are judged one by one. */
+static void drop_others(struct link *l)
+{
+	static const char *const gone[] = {
+		"DELETE FROM link_body WHERE id IN (SELECT body FROM link_sent WHERE link = ?1 AND"
+		" t <> ?2)",
+		"DELETE FROM link_sent WHERE link = ?1 AND t <> ?2"
+	};
+	for (unsigned i = 0; i < 2; i++) {
+		struct query *q = store_query(l->n->store, gone[i]);
+		bind_int(q, l->s.row);
+		bind_int(q, FRAME_DIGEST);
+		query_run(q);
+	}
+}
+
 /* A new epoch behind the parent's head. What we numbered and the parent never took comes again in
- * it, unless the parent is ahead of us: then it has all that. */
+ * it: also where the parent is ahead of us, for it may be another's frames that it took. */
 static void begin_epoch(struct link *l, struct now now, const struct head *h)
 {
 	struct link_stand *s = &l->s;
@@ -135,11 +151,13 @@ static void begin_epoch(struct link *l, struct now now, const struct head *h)
 			"the parent stands at %llu/%llu, we at %llu/%llu: a new epoch begins",
 			(unsigned long long)h->id.ep, (unsigned long long)h->id.sq,
 			(unsigned long long)s->last.ep, (unsigned long long)s->last.sq);
-	s->carry = ahead ? (struct frame_id){ 0, 0 } : s->last;
+	s->carry = s->last;
 	if (s->carry.ep > 0 && s->carry.sq == 0)
 		s->carry.ep--;
-	if (ahead && s->last.ep > 0)
+	if (ahead && s->last.ep > 0) {
+		drop_others(l);
 		rollup_tell_again(l->n, l, now);
+	}
 	uint64_t top = h->id.ep > s->last.ep ? h->id.ep : s->last.ep;
 	s->last = (struct frame_id){ top + 1, 0 };
 	s->after = h->id;

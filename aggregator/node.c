@@ -183,7 +183,8 @@ int64_t node_tick(struct node *n, struct now now)
 	if (now.mono_ms >= n->tidy_ms) {
 		n->tidy_ms = now.mono_ms + TIDY_MS;
 		accept_tick(n, now);
-		store_tidy(n->store);
+		if (!n->room.gone) /* on a full disk another would take what it gives back */
+			store_tidy(n->store);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return sooner(again, n->tidy_ms);

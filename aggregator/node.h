@@ -32,8 +32,8 @@ enum feed { FEED_DIGEST, FEED_FLASH, FEED_ROLLUP, FEED_HEALTH, FEED_NOTICE, FEED
 
 /* Of room.c. */
 struct room {
-	bool asked, gone;         /* the reserve: taken once, given up */
-	int64_t full_ms, look_ms; /* mono: when the disk was full last; the next look */
+	bool asked, gone; /* the reserve: taken once, given up */
+	int64_t look_ms;  /* mono: the next look */
 };
 
 struct node {

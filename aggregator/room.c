@@ -9,7 +9,7 @@
 
 #include "aggregator/link.h"
 
-enum { LOOK_MS = 60000, MERGES = 16, SHORT_PERCENT = 90, START_BYTES = 1024 * 1024 };
+enum { LOOK_MS = 60000, AGAIN_MS = 5000, MERGES = 16, START_BYTES = 1024 * 1024 };
 
 /* --- the reserve: bytes that nothing else on this disk can take ---------------------------- */
 
@@ -54,12 +54,14 @@ void room_before_open(const struct agg_config *c)
 
 int room_percent(const struct node *n)
 {
+	if (n->room.gone)
+		return 100; /* what is left is for what hurries */
 	return store_percent(n->store, (int64_t)n->config->store_mib << 20);
 }
 
 bool room_is_short(const struct node *n)
 {
-	return room_percent(n) >= SHORT_PERCENT;
+	return room_percent(n) >= ROOM_SHORT;
 }
 
 /* One step of each link; false: nothing is left to merge. */
@@ -74,12 +76,13 @@ static bool coarsen(struct node *n, struct now now)
 static void make_way(struct node *n, struct now now)
 {
 	struct room *r = &n->room;
-	r->full_ms = now.mono_ms;
+	r->look_ms = now.mono_ms + AGAIN_MS;
 	if (!r->gone)
 		give_reserve(n->config);
 	r->gone = true;
 	while (coarsen(n, now))
 		;
+	store_settle(n->store);
 	store_begin(n->store);
 	node_alarm(n, now, "disk-full", n->org,
 		"the disk is full: the reserve is in use, windows become coarser");
@@ -103,7 +106,7 @@ void room_missed(struct node *n, struct now now)
 static void look(struct node *n, struct now now)
 {
 	struct room *r = &n->room;
-	if (r->gone && now.mono_ms - r->full_ms >= LOOK_MS && take_reserve(n)) {
+	if (r->gone && take_reserve(n)) {
 		r->gone = false;
 		node_say(n, 5, "there is room again: the reserve is back");
 	}
@@ -117,11 +120,10 @@ void room_tick(struct node *n, struct now now)
 	if (!r->asked) {
 		r->asked = true;
 		r->gone = !take_reserve(n);
-		r->full_ms = now.mono_ms;
 	}
 	room_missed(n, now);
 	if (now.mono_ms >= r->look_ms) {
-		r->look_ms = now.mono_ms + LOOK_MS;
 		look(n, now);
+		r->look_ms = now.mono_ms + (r->gone ? AGAIN_MS : LOOK_MS);
 	}
 }

@@ -6,9 +6,12 @@
 
 #include "aggregator/node.h"
 
+enum { ROOM_SHORT = 90 }; /* % */
+
 /* Before the store is opened: on a full disk the reserve makes way for its start. */
 void room_before_open(const struct agg_config *c);
-int room_percent(const struct node *n); /* of its room that the store takes */
+/* Of its room that the store takes; 100 while it lives on the reserve. */
+int room_percent(const struct node *n);
 bool room_is_short(const struct node *n);
 /* A transaction was undone. If that was for want of room the reserve is given up and windows become
  * coarser, so that the next may succeed. */

@@ -570,6 +570,12 @@ bool store_copy(struct store *s, const char *path, struct err *err)
 	return good;
 }
 
+void store_settle(struct store *s)
+{
+	if (s->path != NULL && s->depth == 0)
+		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+}
+
 void store_tidy(struct store *s)
 {
 	if (s->path != NULL && s->depth == 0) {

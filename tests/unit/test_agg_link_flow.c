@@ -283,6 +283,8 @@ static void a_receipt_counts_only_by_the_parents_key_and_for_our_line(void **sta
 	answer_rc(other, 0);
 	assert_int_equal(ledger_lines("receipt"), 0);
 	link_post_free(&post);
+	kit_head(
+		&k, k.link); /* by its key, and another line than ours: it is asked what it holds */
 	kit_window(&k, 3);
 	kit_pass(&k, 300000);
 	post = want_post();
