@@ -141,8 +141,11 @@ static bool add(struct node *n, struct child *c, struct span s)
 	return true;
 }
 
+/* All of it or nothing: what is held and not counted would be lost unsaid. */
 bool cover_add(struct node *n, struct child *c, const json_t *cov)
 {
+	if (c->spans + json_array_size(cov) > ACCEPT_RANGES)
+		return false;
 	for (size_t i = 0; i < json_array_size(cov); i++)
 		if (!add(n, c, span_of(json_array_get(cov, i))))
 			return false;

@@ -303,15 +303,8 @@ static void sequenced(
 		refuse(t, 403, "loop");
 		return;
 	}
-	if (f->id.ep != c->head.ep) {
-		struct query *q =
-			store_query(t->n->store, "DELETE FROM refused WHERE org = ?1 AND ep < ?2");
-		bind_text(q, c->org);
-		bind_int(q, (int64_t)f->id.ep);
-		query_run(q);
-		c->refused = 0;
-		c->settled = false;
-	}
+	if (f->id.ep != c->head.ep)
+		accept_new_epoch(t, f->id.ep);
 	if (!c->settled && f->says_link)
 		c->count = f->count;
 	fault = judge(t, f, fault, err);
@@ -360,20 +353,28 @@ static void place(struct taking *t, struct frame *f)
 	}
 }
 
+/* A type that came after us, without a number: it takes no place. Where the type cannot be read (it
+ * is the first then), Chain-Range says what stands there. */
+static bool is_of_no_chain(const struct frame *f)
+{
+	enum frame_type known;
+	const char *type = json_text_of(f->json, "t");
+	return type != NULL && !frame_type_from(type, &known) && f->id.sq == 0;
+}
+
 void accept_line(struct taking *t, const char *line, size_t len)
 {
 	struct frame f;
 	struct err err = { 0 };
 	enum frame_fault fault = frame_read(&f, line, len, &err);
-	bool readable = fault == FRAME_GOOD || fault == FRAME_LEVEL || fault == FRAME_COV;
 	if (f.org != NULL && strcmp(f.org, t->peer->org) != 0) {
 		node_alarm(t->n, t->now, "forged-identity", t->peer->org,
 			"it sent a frame as %.32s", f.org);
 		refuse(t, 403, "identity");
-	} else if (readable && f.type >= FRAME_WARNING) {
+	} else if (f.type >= FRAME_WARNING) {
 		node_alarm(t->n, t->now, "frame-refused", t->peer->org, "%s does not go up",
 			frame_type_name(f.type));
-	} else if (readable && !frame_is_sequenced(f.type)) {
+	} else if (!frame_is_sequenced(f.type) || is_of_no_chain(&f)) {
 		if (fault == FRAME_GOOD)
 			loose(t, &f, &err);
 		else

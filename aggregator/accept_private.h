@@ -97,6 +97,8 @@ void accept_envelope(struct taking *t, const struct frame *f);
 void accept_pass_receipt(struct taking *t, const struct frame *f);
 /* accept_tomb.c */
 void accept_tomb(struct taking *t, const struct frame *f);
+/* What was refused in the one before is settled by it. */
+void accept_new_epoch(struct taking *t, uint64_t ep);
 void accept_reject(struct taking *t, uint64_t sq, enum frame_fault fault, const char *why);
 
 #endif

@@ -26,6 +26,17 @@ void accept_reject(struct taking *t, uint64_t sq, enum frame_fault fault, const 
 		frame_fault_name(fault), why);
 }
 
+void accept_new_epoch(struct taking *t, uint64_t ep)
+{
+	struct query *q =
+		store_query(t->n->store, "DELETE FROM refused WHERE org = ?1 AND ep < ?2");
+	bind_text(q, t->child->org);
+	bind_int(q, (int64_t)ep);
+	query_run(q);
+	t->child->refused = 0;
+	t->child->settled = false;
+}
+
 /* Is @ep/@sq refused and without a tomb? */
 static bool is_refused(const struct taking *t, uint64_t ep, uint64_t sq)
 {
@@ -172,6 +183,8 @@ void accept_tomb(struct taking *t, const struct frame *f)
 	if (refused) {
 		bury(t, ep, first, last);
 	} else {
+		if (ep != c->head.ep)
+			accept_new_epoch(t, ep);
 		c->head = (struct frame_id){ ep, last };
 		hex_read(hash, strlen(hash), c->pv, HASH);
 		c->dirty = true;

@@ -259,6 +259,8 @@ json_t *api_rollups(struct api_ask *q)
 	int64_t start = number_of(q, "start", -1, INT64_C(1) << 40);
 	if (res != 300 && res != 3600 && res != 86400)
 		err_set(&q->err, "res: 300, 3600 or 86400");
+	if (q->err.set)
+		return NULL;
 	if (start < 0) { /* the newest */
 		struct query *s =
 			store_query(q->a->n->store, "SELECT max(start) FROM period WHERE res = ?1");

@@ -7,6 +7,7 @@
 
 #include "aggregator/accept.h"
 #include "aggregator/digest_private.h"
+#include "aggregator/frame_table.h"
 #include "aggregator/link.h"
 #include "aggregator/room.h"
 
@@ -202,7 +203,7 @@ static void add_names(const struct node *n, json_t *out, const json_t *item, con
 		const char *a = json_string_value(v);
 		char text[128], hex[HASH_HEX];
 		uint8_t h[HASH];
-		if (sighting_is_external(a)) {
+		if (sighting_is_external(a) && frame_pattern_named("address")(a, strlen(a))) {
 			if (json_array_size(external) < WINDOW_NAMED)
 				json_array_append(external, v);
 			continue;

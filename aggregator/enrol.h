@@ -24,6 +24,7 @@ char *token_use(const char *folder, const char *token, const char *request, stru
 
 /* The enrolment listener: asks no client certificate, knows GET /chain/1/ca and
  * POST /chain/1/enrol, nothing else. */
+http_handler enrol_handle; /* its answers; @ctx is the struct node */
 struct http *enrol_listen(struct node *n, struct pki *p, const char *address, struct err *err);
 /* POST /chain/1/renew over the link: the same grant again, for the same or a new key. */
 void enrol_renew_answer(struct node *n, const struct http_request *r, struct http_reply *out);

@@ -56,7 +56,7 @@ static void enrol(struct node *n, const struct http_request *r, struct http_repl
 	give(out, answer);
 }
 
-static void handle(
+void enrol_handle(
 	void *ctx, const struct http_request *r, bool again, void **slot, struct http_reply *out)
 {
 	struct node *n = ctx;
@@ -86,7 +86,7 @@ struct http *enrol_listen(struct node *n, struct pki *p, const char *address, st
 		.per_address = PER_ADDRESS,
 		.idle_s = IDLE_S,
 		.threads = 1,
-		.handler = handle,
+		.handler = enrol_handle,
 		.ctx = n };
 	return http_open(&o, err);
 }

@@ -132,6 +132,13 @@ static const struct step *successor(
 	return found;
 }
 
+/* Whatever came first: its issuer's word is more than a timer's, replaced is more than withdrawn.
+ */
+static enum state end_of(enum state a, enum state b)
+{
+	return a == STATES || b > a ? b : a;
+}
+
 void standing_walk(const struct step *s, size_t count, const char *first, int64_t published_s,
 	struct standing *out)
 {
@@ -152,7 +159,7 @@ void standing_walk(const struct step *s, size_t count, const char *first, int64_
 		out->overdue = out->overdue || s[i].state == STATE_OVERDUE;
 		out->escalated = out->escalated || s[i].state == STATE_ESCALATED;
 		if (state_is_side(s[i].state) && state_ends(s[i].state))
-			out->ended = s[i].state;
+			out->ended = end_of(out->ended, s[i].state);
 	}
 	if (out->state == STATE_CLOSED)
 		out->ended = STATE_CLOSED;

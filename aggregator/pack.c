@@ -69,12 +69,22 @@ bool pack_publish(struct node *n, const char *name, int64_t version, int64_t exp
 
 /* --- taking ------------------------------------------------------------------------------ */
 
-/* How many of the configured publishers signed it. */
+static bool is_named_before(const struct text_list *keys, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (strcmp(keys->text[i], keys->text[at]) == 0)
+			return true;
+	return false;
+}
+
+/* How many of the configured publishers signed it; who is named twice is one. */
 static unsigned signatures(const struct node *n, const json_t *sigs, const char *text, size_t len)
 {
 	unsigned good = 0;
 	for (size_t k = 0; k < n->config->pack_keys.count; k++) {
 		const char *hex = n->config->pack_keys.text[k];
+		if (is_named_before(&n->config->pack_keys, k))
+			continue;
 		uint8_t public_[KEY_PUBLIC], sig[KEY_SIG];
 		struct key key;
 		size_t i, size;

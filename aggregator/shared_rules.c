@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "aggregator/frame_table.h"
 #include "common/yaml.h"
 
 enum { UUID = 36, DEPTH = 4, RULES_MOST = 100000 };
@@ -23,8 +24,9 @@ static int compare(const void *a, const void *b)
 
 static void add(struct shared_rules *r, const char *id)
 {
-	if (strlen(id) != UUID || r->count == RULES_MOST)
-		return;
+	if (!frame_pattern_named("rule")(id, strlen(id)) || strlen(id) != UUID ||
+		r->count == RULES_MOST)
+		return; /* frames say no other */
 	if (r->count == r->cap) {
 		size_t cap = r->cap == 0 ? 512 : 2 * r->cap;
 		void *grown = realloc(r->id, cap * sizeof *r->id);

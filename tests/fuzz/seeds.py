@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""seeds.py - what the fuzzers start from, made of pcaps/, rules/ and the configuration.
+"""seeds.py - what the fuzzers start from, made of pcaps/, rules/, the configuration and the golden frames.
 
 usage: tests/fuzz/seeds.py OUT      one folder a target below OUT
 """
 import glob
+import gzip
 import hashlib
+import json
 import os
 import re
 import struct
@@ -73,8 +75,81 @@ def conversations(packets, names):
             yield head + body[:6000]
 
 
+# The sensor's half of what fuzz_eve reads.
+EVE = {
+    "alert": {"event_type": "alert", "src_ip": "203.0.113.7", "dest_ip": "10.9.0.20", "app_proto": "s7comm",
+              "alert": {"severity": 1, "category": "ics-command", "signature": "S7 CPU stopped",
+                        "metadata": {"mitre_technique_id": ["T1692.001"]}},
+              "bongsu": {"rule": "2d6c1f4e-0a5b-4b7e-9c39-6b0f3a1c7d21", "rule_rev": 4, "verb": "stop", "confidence": 80, "count": 2,
+                         "ts_ns": 1760000401000000000, "src_role": "ews", "dst_role": "plc", "src_zone": "level 3", "dst_zone": "L1",
+                         "changes_state": True, "evidence": {"first": 1}, "verdict": {"outcome": "pending"}}},
+    "verdict": {"event_type": "verdict", "src_ip": "203.0.113.7", "dest_ip": "10.9.0.20", "app_proto": "s7comm",
+                "bongsu": {"rule": "2d6c1f4e-0a5b-4b7e-9c39-6b0f3a1c7d21", "src_role": "ews", "dst_role": "plc", "severity": 1,
+                           "verdict": {"outcome": "accepted"}}},
+    "canary": {"bongsu": {"ts_ns": 1760000400500000000}},
+    "asset": {"bongsu": {"name": "boiler"}},
+}
+WINDOW = {"start": 1760000100, "end": 1760000400, "mono_ms": 5, "late": 1, "coarse_s": 300, "jump": True,
+          "in": {"pkts": 9, "drops": 1, "events": 10, "other": 1, "alerts": 8, "items": 6, "suppressed": 1, "sampled": 1, "withheld": 0,
+                 "lost": {"trimmed": 1}},
+          "cov": [[1, 1, 1, 6], [1, 2, 1, 4]], "hl": {"high": True, "sensors": [1, 0]},
+          "ver": {"sw": "0.4.0", "rules": "none", "attck": "ics/19"},
+          "items": {"6d1f0000000000000000000000000001": {
+              "sk": "c0aa0000000000000000000000000001", "rule": "local", "rev": 4, "cat": "ics-command", "tech": "T1692.001",
+              "verb": "write", "sev": 2, "conf": 80, "n": 6, "first": 1760000110, "last": 1760000390, "verdicts": {"accepted": 5, "pending": 1},
+              "roles": ["engineering>plc"], "zones": ["L3>L1"], "chg": True, "ev": 1,
+              "src": {"p": [17], "a": ["10.0.0.1"]}, "dst": {"p": [18, 19], "a": ["203.0.113.7", "2001:db8::7"]}}},
+          "fixes": {"6d1f0000000000000000000000000002": {"accepted": 1}}}
+
+
+def chain(out):
+    """Seeds of what the aggregator reads."""
+    golden = {}
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "v1", "*.json"))):
+        with open(path, "rb") as f:
+            golden[os.path.basename(path)[:-5]] = f.read()
+    del golden["keys"]
+    for line in golden.values():
+        put(out, "fuzz_frame", line.strip())
+    put(out, "fuzz_inflate", b"\x01" + gzip.compress(b"".join(golden.values()), mtime=0))
+    put(out, "fuzz_inflate", b"\x01" + gzip.compress(bytes(3 << 20), mtime=0))
+    put(out, "fuzz_inflate", b"\x00" + bytes.fromhex("28b52ffd240545000062726f6e6773" + "75"))
+    put(out, "fuzz_inflate", b"\x00" + bytes.fromhex("28b52ffd045029000062 6f6e677375b1bd5e4a".replace(" ", "")))
+    put(out, "fuzz_inflate", b"\x02" + golden["beat"])
+    down = [golden[name] for name in ("warning", "notice", "step", "indicators", "pack")]
+    for line in down + [b"".join(down), b"".join(reversed(down))]:
+        put(out, "fuzz_down", line)
+    up = [golden[name] for name in ("digest", "digest-pseudonymous", "receipt", "answer", "evidence")]
+    post = b"POST /chain/1/up\nChain-Range: 7/%d-%d\n\n"
+    requests = [post % (1, 5) + b"".join(up), b"POST /chain/1/up\n\n" + golden["beat"] + golden["flash"], post % (1, 1) + up[0],
+                b"POST /chain/1/up\n\n" + golden["tomb"], b"POST /chain/1/up\n\n" + golden["envelope"], b"GET /chain/1/head\n\n",
+                b"GET /chain/1/down?after=0&wait=1\n\n", b"POST /chain/1/renew\n\nx", b"POST /chain/1/enrol\nAuthorization: Bearer x\n\nx",
+                b"GET /chain/2/up\n\n"]
+    for route in ("node", "children?limit=5", "balance", "digests?org=%s&after=0&limit=3" % ("9f3c" + "0" * 24 + "09f3"), "flashes?since=1",
+                  "rollups?res=300&start=0", "rollups", "alarms?limit=1", "notices?open=1", "notices/W86000000-20251009-0001", "packs",
+                  "access", "events?kind=health"):
+        for role in ("analyst", "owner", "auditor"):
+            requests.append(b"GET /api/1/%s\nAuthorization: Bearer %s\nLast-Event-ID: 0\n\n" % (route.encode(), role.encode()))
+    requests.append(b"GET /metrics\nAuthorization: Bearer viewer\n\n")
+    for request in requests:
+        put(out, "fuzz_http", request)
+    put(out, "fuzz_http", b"\n----\n".join([requests[0], requests[1], requests[5], requests[3]] + requests[10:14]))
+    put(out, "fuzz_http", b"\n----\n".join([requests[2], requests[0], requests[0], requests[16]]))
+    entries = [b"1-%d %s %s" % (n, kind.encode(), json.dumps(eve).encode()) for n, (kind, eve) in enumerate(EVE.items(), 1)]
+    for entry in entries + [b"\n".join(entries), b"\n\n".join(entries), b"1-2 alert {}", b"2-9 alert x\n3-1 asset"]:
+        put(out, "fuzz_eve", entry)
+    window = json.dumps(WINDOW, separators=(",", ":")).encode()
+    put(out, "fuzz_window", window)
+    put(out, "fuzz_window", window + b"\0" + window.replace(b"[1,1,1,6],[1,2,1,4]", b"[1,3,1,6],[2,2,1,4]"))
+    for name in ("request.pem", "answer.pem"):
+        with open(os.path.join(ROOT, "tests", "golden", "v1", "enrol", name), "rb") as f:
+            put(out, "fuzz_enrol", f.read())
+    put(out, "fuzz_enrol", b"%s-%s" % (b"0a" * 16, b"0b" * 16))
+
+
 def main():
     out = sys.argv[1]
+    chain(out)
     names = protocols()
     for path in sorted(glob.glob(os.path.join(ROOT, "pcaps", "**", "*.pcap*"), recursive=True)):
         with open(path, "rb") as f:
