@@ -12,7 +12,7 @@
 #include "aggregator/inflate.h"
 #include "aggregator/keys.h"
 
-/* text: what left, as zstd; NULL where only its hash is kept (level 0) or it was trimmed. */
+/* text: what left, as zstd; NULL where it was trimmed. */
 const char ledger_tables[] =
 	"CREATE TABLE IF NOT EXISTS ledger(n INTEGER PRIMARY KEY, at_ms INTEGER, kind TEXT,"
 	" peer TEXT, what TEXT, bytes INTEGER, sha BLOB, text BLOB, hash BLOB);"
@@ -71,12 +71,6 @@ static int64_t last_line(struct store *s, uint8_t hash[HASH])
 	return n;
 }
 
-/* At level 0 nothing but beats leaves: their hash is enough. */
-static bool text_is_kept(const json_t *what)
-{
-	return json_int_of(what, "lvl", 1) > 0;
-}
-
 /* Behind the line whose hash is @before. */
 static void append(struct node *n, const uint8_t before[HASH], int64_t number, int64_t at_ms,
 	const char *kind, const char *to, const json_t *what, const char *bytes, size_t len)
@@ -93,9 +87,7 @@ static void append(struct node *n, const uint8_t before[HASH], int64_t number, i
 		.sha = sha };
 	hash_of(bytes == NULL ? "" : bytes, bytes == NULL ? 0 : len, sha);
 	entry_hash(before, &e, hash);
-	void *packed = len > 0 && bytes != NULL && text_is_kept(what)
-			       ? pack_zstd(bytes, len, &packed_len)
-			       : NULL;
+	void *packed = len > 0 && bytes != NULL ? pack_zstd(bytes, len, &packed_len) : NULL;
 	struct query *q = store_query(
 		n->store, "INSERT INTO ledger VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
 	bind_int(q, e.n);

@@ -107,7 +107,7 @@ static void print_left(struct store *s, const struct line *l, FILE *out)
 	fprintf(out, " at level %" PRId64 ", %s bytes", json_int_of(l->what, "lvl", 0),
 		grouped(l->bytes, a));
 	if (json_is_true(json_object_get(l->what, "unsure")))
-		fprintf(out, "; whether they arrived was not seen: the program was interrupted");
+		fprintf(out, "; whether they arrived was not seen");
 	if (range == NULL)
 		fprintf(out, "\n");
 	else if (receipt_for(s, l, range, &at_ms, kid))

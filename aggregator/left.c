@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "aggregator/digest.h"
 #include "aggregator/ledger.h"
 #include "aggregator/link.h"
 
@@ -77,8 +78,11 @@ static void print_line(const char *line, size_t len, bool json, FILE *out)
 	frame_free(&f);
 }
 
+/* What waits, the open window included: the store is a copy. */
 bool left_dry_run(struct node *n, struct now now, bool json, FILE *out)
 {
+	if (n->digest != NULL)
+		digest_close(n, now, true);
 	for (unsigned i = 0; i < n->links; i++) {
 		struct link_post post;
 		struct link *l = n->link[i];
@@ -93,6 +97,10 @@ bool left_dry_run(struct node *n, struct now now, bool json, FILE *out)
 			print_line(line, len, json, out);
 			at += len + 1;
 		}
+		struct link_state s;
+		link_state(l, &s);
+		if (!json && s.waiting > (int64_t)post.frames)
+			fprintf(out, "  (of %" PRId64 " windows that wait)\n", s.waiting);
 		link_post_free(&post);
 	}
 	if (n->links == 0 && !json)

@@ -46,7 +46,7 @@ void link_post_free(struct link_post *p);
 void link_answer(
 	struct link *l, struct now now, int status, int retry_after, const char *json, size_t len);
 /* Bytes that have left, whatever the answer will be: called once the body has been handed over. */
-void link_left(struct link *l, struct now now, const struct link_post *p);
+void link_left(struct link *l, struct now now, const struct link_post *p, bool answered);
 
 /* --- for others --- */
 /* The first window that was cut (digest_again.c): the caller's to free(). NULL: none. */

@@ -45,8 +45,9 @@ static bool put_line(struct parcel *p, const char *line, size_t len, enum frame_
 	p->at[p->len] = '\0';
 	p->frames++;
 	p->flight.types[type]++;
-	if (p->flight.level == 0 && type != FRAME_BEAT)
-		p->flight.level = 1;
+	unsigned level = type == FRAME_BEAT ? link_level(p->l) : 1;
+	if (p->flight.level < level)
+		p->flight.level = level;
 	return true;
 }
 
@@ -497,13 +498,13 @@ void link_post_free(struct link_post *p)
 	*p = (struct link_post){ 0 };
 }
 
-void link_left(struct link *l, struct now now, const struct link_post *p)
+void link_left(struct link *l, struct now now, const struct link_post *p, bool answered)
 {
 	struct link_stand kept;
 	pthread_mutex_lock(&l->n->lock);
 	if (p->frames > 0) {
 		link_begin(l, &kept);
-		link_intent_settle(l, now, false);
+		link_intent_settle(l, now, !answered);
 		if (!link_commit(l, &kept))
 			node_say(l->n, 3, "%s: the ledger cannot be written: %s", l->parent,
 				store_why(l->n->store));

@@ -79,6 +79,16 @@ static bool sound(struct store *s, struct err *err)
 	return good;
 }
 
+/* Saying it again would write. */
+static bool gives_room_back(struct store *s)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool does = sqlite3_prepare_v2(s->db, "PRAGMA auto_vacuum", -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0) == 2;
+	sqlite3_finalize(stmt);
+	return does;
+}
+
 static bool thaw(struct store *s, const void *image, size_t n, struct err *err)
 {
 	unsigned char *own = sqlite3_malloc64(n);
@@ -103,7 +113,7 @@ static bool settle(struct store *s, const struct store_options *o, struct err *e
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	if (o->small)
 		pragma(s, "PRAGMA page_size=1024");
-	else
+	else if (!gives_room_back(s))
 		pragma(s, "PRAGMA auto_vacuum=INCREMENTAL");
 	bool good = pragma(s, o->path == NULL ? "PRAGMA journal_mode=MEMORY"
 					      : "PRAGMA journal_mode=WAL") &&

@@ -41,9 +41,8 @@ struct wire {
 	char *answer;
 	size_t len, cap, most;
 	struct peer server;
-	bool seen; /* server is known on this connection */
-	bool handed_over;
-	size_t upload; /* bytes of the body */
+	bool seen;        /* server is known on this connection */
+	bool handed_over; /* some of the body went out: from then on only the parent knows */
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -114,16 +113,12 @@ static size_t take(char *bytes, size_t size, size_t n, void *ctx)
 	return len;
 }
 
-/* The whole body has been handed to the connection: from here on nobody knows but the parent. */
+/* Looks whether to go on. */
 static int progress(
 	void *ctx, curl_off_t want, curl_off_t got, curl_off_t upload, curl_off_t uploaded)
 {
 	struct wire *w = ctx;
-	(void)want;
-	(void)got;
-	(void)upload;
-	if (w->upload > 0 && (size_t)uploaded >= w->upload)
-		w->handed_over = true;
+	(void)want, (void)got, (void)upload, (void)uploaded;
 	return stopping(w->u) ? 1 : 0;
 }
 
@@ -203,7 +198,6 @@ static void basics(struct wire *w, const char *url, long timeout_ms)
 	curl_easy_setopt(w->easy, CURLOPT_XFERINFODATA, w);
 	curl_easy_setopt(w->easy, CURLOPT_ERRORBUFFER, w->why);
 	w->len = 0;
-	w->upload = 0;
 	w->handed_over = w->seen = false;
 	w->why[0] = '\0';
 	w->err = (struct err){ 0 };
@@ -235,7 +229,7 @@ static int perform(struct wire *w, int *retry_after)
 	int running = 1, left;
 	long status = 0;
 	CURLcode result = CURLE_ABORTED_BY_CALLBACK;
-	curl_off_t after = 0;
+	curl_off_t after = 0, sent = 0;
 	*retry_after = -1;
 	if (curl_multi_add_handle(w->multi, w->easy) != CURLM_OK)
 		return 0;
@@ -253,10 +247,11 @@ static int perform(struct wire *w, int *retry_after)
 		if (curl_easy_getinfo(w->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK &&
 			after > 0)
 			*retry_after = after > 86400 ? 86400 : (int)after;
-		w->handed_over = w->upload > 0;
 	} else if (!stopping(w->u)) {
 		err_set(&w->err, "%s", w->why[0] != '\0' ? w->why : curl_easy_strerror(result));
 	}
+	if (curl_easy_getinfo(w->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK && sent > 0)
+		w->handed_over = true;
 	curl_multi_remove_handle(w->multi, w->easy);
 	return (int)status;
 }
@@ -310,7 +305,6 @@ static int send_post(struct wire *w, const struct link_post *post, int *retry_af
 	curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS, (const char *)packed);
 	curl_easy_setopt(w->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)packed_len);
 	curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, headers);
-	w->upload = packed_len;
 	FAULT("uplink.before_post");
 	status = perform(w, retry_after);
 	FAULT("uplink.after_post");
@@ -343,7 +337,7 @@ static bool turn(struct uplink *u, char said[256], int64_t *again_ms)
 	if (w->seen)
 		link_set_parent_key(u->l, &w->server.key);
 	if (ask == ASK_POST && w->handed_over)
-		link_left(u->l, now(), &post);
+		link_left(u->l, now(), &post, status != 0);
 	if (status == 200)
 		said[0] = '\0';
 	say_failure(w, said);

@@ -201,7 +201,7 @@ static void link_turn(struct sim_node *x)
 	f->retry_after = -1;
 	bool down = sim.now_ms < x->cut_until_ms || sim.now_ms < x->parent->cut_until_ms - 2 * day;
 	if (f->posted)
-		link_left(x->node.link[0], now, &f->post);
+		link_left(x->node.link[0], now, &f->post, true);
 	f->arrive_ms = down ? 0 : sim.now_ms + between(1, 50);
 	f->reply_ms = down ? sim.now_ms + 10000 : f->arrive_ms + between(1, 50);
 	f->lost_reply = down;

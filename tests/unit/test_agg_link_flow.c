@@ -269,7 +269,7 @@ static void a_receipt_counts_only_by_the_parents_key_and_for_our_line(void **sta
 	char last[HASH_HEX], first[HASH_HEX];
 	hash_text(&post, 2, last);
 	hash_text(&post, 0, first);
-	link_left(k.link, k.now, &post);
+	link_left(k.link, k.now, &post, true);
 	link_set_parent_key(k.link, &k.parent_key);
 	char *forged = make_rc(&k.id.key, last, 3), *other = make_rc(&k.parent_key, first, 3);
 	char *good = make_rc(&k.parent_key, last, 3);
