@@ -1,5 +1,5 @@
 # Bongsu. `make demo` shows it, `make check` tests it; both set up what they need first.
-#   all demo check cases units fuzz bench lint format docs pcaps install clean
+#   all demo check soak cases units fuzz bench lint format docs pcaps install clean
 
 B       ?= build
 CC       = gcc
@@ -62,7 +62,7 @@ builds: all helpers
 NEEDS_demo  = all
 NEEDS_lint  = all
 NEEDS_bench = all helpers
-demo check fuzz bench lint cases:
+demo check soak fuzz bench lint cases:
 	packaging/setup.sh $@
 	+$(MAKE) --no-print-directory -j2 $(or $(NEEDS_$@),builds)
 	tests/run --build $B $@
@@ -95,6 +95,6 @@ install: all
 		$(PUT) /dev/stdin $(DESTDIR)$(UNITDIR)/bongsu-sensor.service
 	install -d -m 755 $(DESTDIR)$(LOCALSTATEDIR)/lib/bongsu $(DESTDIR)$(LOCALSTATEDIR)/log/bongsu
 
-.PHONY: all units helpers fuzzers builds demo check fuzz bench lint cases format pcaps docs clean install
+.PHONY: all units helpers fuzzers builds demo check soak fuzz bench lint cases format pcaps docs clean install
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -118,14 +118,26 @@ static bool set_position(struct intake *in, const struct source *s, struct err *
 	pthread_mutex_unlock(&in->n->lock);
 	struct bus_reply *r =
 		talk_say(in->talk, err, "XGROUP", "SETID", s->key, GROUP, id, (char *)NULL);
-	bool good = r != NULL;
+	if (r != NULL && r->type != BUS_STATUS)
+		return intake_refused(in, s->key, r, err);
 	bus_reply_free(r);
-	return good;
+	return r != NULL;
+}
+
+/* It will be over by itself. */
+static bool passes(const struct bus_reply *r)
+{
+	static const char *const words[] = { "LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN",
+		"READONLY", "BUSY" };
+	for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (bus_is_error(r, words[i]))
+			return true;
+	return false;
 }
 
 bool intake_refused(struct intake *in, const char *key, struct bus_reply *r, struct err *err)
 {
-	in->trouble = TROUBLE_REFUSED;
+	in->trouble = passes(r) ? TROUBLE_AWAY : TROUBLE_REFUSED;
 	err_set(err, "%s: %.200s", key,
 		r->type == BUS_ERROR ? r->text : "an answer of another kind");
 	bus_reply_free(r);

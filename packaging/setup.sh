@@ -1,6 +1,6 @@
 #!/bin/sh
 # setup.sh - installs from Debian what a goal of the Makefile needs and is not there.
-# usage: packaging/setup.sh [--list] GOAL     GOAL: demo check cases fuzz bench lint record
+# usage: packaging/setup.sh [--list] GOAL     GOAL: demo check soak cases fuzz bench lint record
 #
 # Asks nothing and needs no network when nothing is missing. Otherwise it needs root or sudo. Services
 # that come with the packages (redis-server) are neither started nor enabled: the tests start their own.
@@ -19,7 +19,7 @@ if [ "${1-}" = --list ]; then
 fi
 case ${1-} in
 demo) wanted="$build redis-server" ;;
-check) wanted="$build $tests $lint redis-server tcpreplay iproute2 openssl" ;;
+check | soak) wanted="$build $tests $lint redis-server tcpreplay iproute2 openssl" ;;
 cases | fuzz) wanted="$build $tests" ;;
 bench) wanted="$build python3 python3-yaml wireshark-common" ;;
 lint) wanted="$build $lint" ;;

@@ -26,15 +26,27 @@ def soon(condition, what, seconds=PATIENCE, seen=lambda: ""):
 
 
 class Tier(kit.Node):
-    """A node whose process is the sanitized one."""
+    """A node whose process is the sanitized one, started by @wrap; children find it at @place."""
 
-    def __init__(self, world, name, tier, **more):
+    def __init__(self, world, name, tier, wrap=(), place="127.0.0.1", **more):
         settings = {"node.sandbox": False, "digest.flash_hour": 10000, "chain.drain": 1000, "store.reserve": 1}
         settings.update(more.pop("settings", {}))
+        self.place = place
         super().__init__(world, name, tier, settings=settings, **more)
-        self.binary, self.wrap = kit.FAULTS, []
+        self.binary, self.wrap = kit.FAULTS, list(wrap)
         self.env = {"ASAN_OPTIONS": "detect_leaks=0:log_path=" + world.path("sanitizer." + name),
                     "UBSAN_OPTIONS": "print_stacktrace=1:log_path=" + world.path("sanitizer." + name)}
+
+    def configure(self, **changes):
+        if "chain.listen" in self.settings:
+            self.settings["chain.listen"] = "%s:%d" % (self.place, self.port)
+        super().configure(**changes)
+        with open(self.config) as f:
+            tree = json.load(f)
+        for parent, (node, _) in zip(tree["parents"], self.parents):
+            parent["url"] = "https://%s:%d" % (node.place, node.port)
+        with open(self.config, "w") as f:
+            json.dump(tree, f, indent=1)
 
     def spawn(self, args, **more):
         super().spawn(self.wrap + args, **more)

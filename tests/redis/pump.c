@@ -99,7 +99,8 @@ static void feed(const struct pump *p, struct sinks *sinks)
 	padding[p->padding] = '\0';
 	for (uint64_t i = 0; i < p->lines && !stopped && !sinks_broken(sinks); i++) {
 		int len = snprintf(line, p->padding + 128,
-			"{\"event_type\":\"alert\",\"bongsu\":{\"epoch\":%llu,\"n\":%llu},\"x\":\"%"
+			"{\"event_type\":\"alert\",\"bongsu\":{\"epoch\":%llu,\"n\":%llu,\"rule\":"
+			"\"pump\"},\"x\":\"%"
 			"s\"}",
 			(unsigned long long)p->o.epoch, (unsigned long long)(p->first + i),
 			padding);
