@@ -1,4 +1,6 @@
 /* cli.c - options of subcommands. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,17 @@ static const char *match(const char *const *known, const char *arg, bool *takes)
 	return NULL;
 }
 
+bool cli_wrong(struct err *err, const char *format, ...)
+{
+	char text[sizeof err->text];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	err->usage = true;
+	return err_set(err, "%s", text);
+}
+
 bool cli_read(struct cli *c, int argc, char **argv, const char *const *known, struct err *err)
 {
 	*c = (struct cli){ 0 };
@@ -26,16 +39,16 @@ bool cli_read(struct cli *c, int argc, char **argv, const char *const *known, st
 		bool takes;
 		if (strncmp(argv[i], "--", 2) != 0) {
 			if (c->plains == 8)
-				return err_set(err, "%s: one too many", argv[i]);
+				return cli_wrong(err, "%s: one too many", argv[i]);
 			c->plain[c->plains++] = argv[i];
 			continue;
 		}
 		if (match(known, argv[i], &takes) == NULL)
-			return err_set(err, "%s: no such option here", argv[i]);
+			return cli_wrong(err, "%s: no such option here", argv[i]);
 		if (c->options == 32)
-			return err_set(err, "too many options");
+			return cli_wrong(err, "too many options");
 		if (takes && i + 1 == argc)
-			return err_set(err, "%s: needs a value", argv[i]);
+			return cli_wrong(err, "%s: needs a value", argv[i]);
 		c->name[c->options] = argv[i];
 		c->value[c->options++] = takes ? argv[++i] : "";
 	}

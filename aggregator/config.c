@@ -161,6 +161,7 @@ static const struct settings settings = {
 	.count = sizeof rows / sizeof rows[0],
 	.special = special_paths,
 	.read_special = read_parents,
+	.judge = agg_config_judge,
 };
 
 void agg_config_init(struct agg_config *c)

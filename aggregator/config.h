@@ -39,6 +39,8 @@ bool agg_config_parse(struct agg_config *c, const char *path, const char *text, 
 	struct text_list *faults);
 bool agg_config_set(struct agg_config *c, const char *assignment, struct text_list *faults);
 void agg_config_dump(const struct agg_config *c, FILE *out);
+/* What is wrong with a text, as " is …"; NULL: nothing. config_judge.c. */
+const char *agg_config_judge(const char *path, const char *text);
 void agg_config_free(struct agg_config *c);
 
 #endif

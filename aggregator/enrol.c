@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aggregator/folder.h"
+#include "aggregator/notice_cli.h"
 #include "aggregator/pki.h"
 #include "aggregator/run.h"
 #include "aggregator/uplink.h"
@@ -45,16 +47,16 @@ static bool read_args(int argc, char **argv, struct args *a, struct err *err)
 		unsigned k = 0, count = sizeof known / sizeof known[0];
 		if (strncmp(argv[i], "--", 2) != 0) {
 			if (a->plains == 2)
-				return err_set(err, "%s: one too many", argv[i]);
+				return cli_wrong(err, "%s: one too many", argv[i]);
 			a->plain[a->plains++] = argv[i];
 			continue;
 		}
 		while (k < count && strcmp(known[k].name, argv[i]) != 0)
 			k++;
 		if (k == count)
-			return err_set(err, "%s: no such option of enroll", argv[i]);
+			return cli_wrong(err, "%s: no such option of enroll", argv[i]);
 		if (i + 1 == argc)
-			return err_set(err, "%s: needs a value", argv[i]);
+			return cli_wrong(err, "%s: needs a value", argv[i]);
 		*known[k].to = argv[++i];
 	}
 	return true;
@@ -66,7 +68,7 @@ static bool read_number(
 	char *end;
 	long v = text == NULL ? otherwise : strtol(text, &end, 10);
 	if (text != NULL && (*text == '\0' || *end != '\0' || v < 1 || v > most))
-		return err_set(err, "%s: 1 to %d", what, most);
+		return cli_wrong(err, "%s: 1 to %d", what, most);
 	*out = (int)v;
 	return true;
 }
@@ -77,7 +79,7 @@ static bool read_code(const char *text, const char *what, size_t most, const cha
 {
 	text = text == NULL ? "" : text;
 	if (strlen(text) > most || strspn(text, set) != strlen(text))
-		return err_set(err, "%s: %s is none", text, what);
+		return cli_wrong(err, "%s: %s is none", text, what);
 	snprintf(out, cap, "%s", text);
 	return true;
 }
@@ -123,7 +125,7 @@ static bool our_org(const char *folder, const char *asked, char org[ORG_TEXT], s
 		return true;
 	}
 	if (asked != NULL && !is_org(asked))
-		return err_set(err, "--org: an id is 32 hex digits");
+		return cli_wrong(err, "--org: an id is 32 hex digits");
 	if (asked != NULL) {
 		snprintf(org, ORG_TEXT, "%s", asked);
 	} else {
@@ -154,7 +156,7 @@ static bool do_request(const struct agg_config *c, const struct args *a, struct 
 static bool read_place(const struct args *a, struct node_identity *id, struct err *err)
 {
 	if (a->tier == NULL || !tier_from(a->tier, &id->tier))
-		return err_set(err, "--tier: enterprise, park, group, province or nation");
+		return cli_wrong(err, "--tier: enterprise, park, group, province or nation");
 	return read_code(a->region, "--region", 6, "0123456789", id->region, sizeof id->region,
 		       err) &&
 	       read_code(a->sector, "--sector", 6, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
@@ -225,7 +227,7 @@ static bool do_token(const struct agg_config *c, const struct args *a, struct er
 	char token[TOKEN_TEXT];
 	int hours = 24;
 	if (a->org != NULL && !is_org(a->org))
-		return err_set(err, "--org: an id is 32 hex digits");
+		return cli_wrong(err, "--org: an id is 32 hex digits");
 	if (!read_grant(a, &g, err) || !read_number(a->hours, 24, 720, "--hours", &hours, err) ||
 		!token_make(c->folder, a->org == NULL ? "" : a->org, &g, hours, token, err))
 		return false;
@@ -268,7 +270,7 @@ static bool do_join(const struct agg_config *c, const struct args *a, struct err
 	char *request = NULL, *answer = NULL, ca[PATH_MOST] = "", parent[ORG_TEXT];
 	size_t len;
 	if (a->plains != 2)
-		return err_set(err, "enroll join URL TOKEN");
+		return cli_wrong(err, "enroll join URL TOKEN");
 	if (!our_org(c->folder, a->org, id.org, err))
 		return false;
 	FILE *f = open_memstream(&request, &len);
@@ -299,7 +301,7 @@ static bool do_join(const struct agg_config *c, const struct args *a, struct err
 static bool do_revoke(const struct agg_config *c, const struct args *a, struct err *err)
 {
 	if (a->plains != 1 || !is_org(a->plain[0]))
-		return err_set(err, "enroll revoke ID");
+		return cli_wrong(err, "enroll revoke ID");
 	if (!pki_revoke(c->folder, a->plain[0], err))
 		return false;
 	fprintf(stderr, "revoked; a running parent sees it within %d s, or at once on SIGHUP\n",
@@ -345,10 +347,11 @@ int enrol_main(const struct agg_config *c, int argc, char **argv)
 			fprintf(stderr, "bongsu-aggregator: %s\n", err.text);
 			return STATUS_USAGE;
 		}
-		if (commands[i].run(c, &a, &err) && fflush(stdout) == 0)
+		if (folder_become_owner(c->folder, &err) && commands[i].run(c, &a, &err) &&
+			fflush(stdout) == 0)
 			return STATUS_OK;
 		fprintf(stderr, "bongsu-aggregator: %s\n", err.text);
-		return STATUS_FAILED;
+		return err.usage ? STATUS_USAGE : STATUS_FAILED;
 	}
 	fputs(enrol_usage, stderr);
 	return STATUS_USAGE;

@@ -56,7 +56,7 @@ static int done(bool good, const struct err *err)
 	if (good)
 		return fflush(stdout) == 0 ? STATUS_OK : STATUS_FAILED;
 	fprintf(stderr, "bongsu-aggregator: %s\n", err->text);
-	return STATUS_FAILED;
+	return err->usage ? STATUS_USAGE : STATUS_FAILED;
 }
 
 static void print_json(json_t *j)
@@ -137,7 +137,7 @@ static bool issue(struct node *n, int argc, char **argv, struct err *err)
 		return false;
 	bool warning = cli_get(&c, "--warning") != NULL;
 	if (warning == (cli_get(&c, "--to") != NULL) || cli_get(&c, "--text") == NULL)
-		return err_set(err, "either --warning COLOUR or --to ORG, and --text");
+		return cli_wrong(err, "either --warning COLOUR or --to ORG, and --text");
 	if (!cli_key(n, cli_get(&c, "--key"), &key, err))
 		return false;
 	json_t *m = json_object();
@@ -170,7 +170,7 @@ static bool answer(struct node *n, int argc, char **argv, struct err *err)
 	if (!cli_read(&c, argc, argv, known, err))
 		return false;
 	if (c.plains != (sign ? 1u : 2u))
-		return err_set(err, sign ? "notice sign CASE" : "notice move CASE STATE");
+		return cli_wrong(err, "%s", sign ? "notice sign CASE" : "notice move CASE STATE");
 	const char *by = cli_get(&c, "--by"), *evidence = cli_get(&c, "--evidence");
 	struct notice_move m = { .id = c.plain[0],
 		.state = sign ? "signed-for" : c.plain[1],
@@ -184,7 +184,7 @@ static bool answer(struct node *n, int argc, char **argv, struct err *err)
 	while (roles[i] != NULL && strcmp(roles[i], m.by) != 0)
 		i++;
 	if (roles[i] == NULL)
-		return err_set(err, "--by: operator, security-lead, plant-engineer or manager");
+		return cli_wrong(err, "--by: operator, security-lead, plant-engineer or manager");
 	return notice_move(n, &m, now(), err);
 }
 
@@ -198,7 +198,7 @@ static bool judge(struct node *n, int argc, char **argv, struct err *err)
 	if (!cli_read(&c, argc, argv, known, err))
 		return false;
 	if (c.plains != 1 || cli_get(&c, "--firm") == NULL)
-		return err_set(err, "notice %s CASE --firm ORG", argv[0]);
+		return cli_wrong(err, "notice %s CASE --firm ORG", argv[0]);
 	if (!cli_key(n, cli_get(&c, "--key"), &key, err))
 		return false;
 	struct notice_move m = { .id = c.plain[0],
@@ -252,10 +252,11 @@ static bool list(struct node *n, int argc, char **argv, struct err *err)
 
 static bool show(struct node *n, int argc, char **argv, struct err *err)
 {
-	json_t *j = argc == 2 ? notice_show(n, argv[1]) : NULL;
+	if (argc != 2)
+		return cli_wrong(err, "notice show CASE");
+	json_t *j = notice_show(n, argv[1]);
 	if (j == NULL)
-		return err_set(err, argc == 2 ? "%s: no such case" : "notice show CASE",
-			argc == 2 ? argv[1] : "");
+		return err_set(err, "%s: no such case", argv[1]);
 	print_json(j);
 	return true;
 }
@@ -265,7 +266,7 @@ static bool keygen(int argc, char **argv, struct err *err)
 	struct key key;
 	char hex[2 * KEY_PUBLIC + 1];
 	if (argc != 2)
-		return err_set(err, "notice keygen FILE");
+		return cli_wrong(err, "notice keygen FILE");
 	if (!pki_new_key(argv[1], &key, err))
 		return false;
 	hex_write(hex, key.public_, KEY_PUBLIC);
@@ -350,10 +351,10 @@ static bool read_pack(struct pack_args *a, int argc, char **argv, bool indicator
 	const char *version = cli_get(&a->c, "--version"), *expires = cli_get(&a->c, "--expires");
 	a->name = cli_get(&a->c, "--name");
 	if (a->c.plains != 1 || a->name == NULL || version == NULL || expires == NULL)
-		return err_set(err, "FILE, --name, --version and --expires are needed");
+		return cli_wrong(err, "FILE, --name, --version and --expires are needed");
 	a->version = strtoll(version, NULL, 10);
 	if (a->version < 1)
-		return err_set(err, "--version: from 1");
+		return cli_wrong(err, "--version: from 1");
 	if (!cli_time(expires, now_s(), &a->expires, err) ||
 		!read_file(a->c.plain[0], &a->bytes, &a->size, err))
 		return false;
@@ -373,7 +374,7 @@ static bool sign_pack(struct node *n, int argc, char **argv, struct err *err)
 	(void)n;
 	bool good = read_pack(&a, argc, argv, false, err);
 	if (good && cli_get(&a.c, "--key") == NULL)
-		good = err_set(err, "--key FILE: a publisher's");
+		good = cli_wrong(err, "--key FILE: a publisher's");
 	good = good && pki_signing_key(cli_get(&a.c, "--key"), &key, err);
 	if (good) {
 		size_t len =
@@ -447,15 +448,14 @@ static bool publish(struct node *n, int argc, char **argv, struct err *err)
 static bool decide(struct node *n, int argc, char **argv, struct err *err)
 {
 	if (argc != 2)
-		return err_set(err, "pack %s NAME", argv[0]);
+		return cli_wrong(err, "pack %s NAME", argv[0]);
 	return pack_decide(n, argv[1], strcmp(argv[0], "accept") == 0, now(), err);
 }
 
 static bool list_packs(struct node *n, int argc, char **argv, struct err *err)
 {
-	(void)argc;
-	(void)argv;
-	(void)err;
+	if (argc > 1)
+		return cli_wrong(err, "%s: one too many", argv[1]);
 	print_json(pack_list(n));
 	return true;
 }

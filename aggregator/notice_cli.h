@@ -18,6 +18,8 @@ struct cli {
 	const char *plain[8];
 	unsigned plains;
 };
+/* err_set() for a command line that is wrong: exit status 2. */
+bool cli_wrong(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* @known: names with values end in "=", NULL-terminated. */
 bool cli_read(struct cli *c, int argc, char **argv, const char *const *known, struct err *err);
 const char *cli_get(const struct cli *c, const char *name); /* NULL: not given; "" for a flag */

@@ -205,6 +205,9 @@ struct pki *pki_open(const char *folder, struct err *err)
 		return NULL;
 	}
 	pthread_rwlock_init(&p->lock, NULL);
+	if (!pki_exists(folder, "node.key") && errno == ENOENT)
+		err_set(err, "%s: no identity is here yet: see bongsu-aggregator enroll --help",
+			folder);
 	snprintf(p->key_path, sizeof p->key_path, "%s/node.key", folder);
 	bool good = (key = pki_read_key(folder, "node.key", err)) != NULL &&
 		    pki_key_of(key, &p->key, err) && read_site_key(p, err);

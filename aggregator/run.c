@@ -16,6 +16,7 @@
 #include "aggregator/api.h"
 #include "aggregator/enrol.h"
 #include "aggregator/feed.h"
+#include "aggregator/folder.h"
 #include "aggregator/http.h"
 #include "aggregator/intake.h"
 #include "aggregator/node.h"
@@ -24,6 +25,7 @@
 #include "aggregator/serve.h"
 #include "aggregator/uplink.h"
 #include "aggregator/now.h"
+#include "common/ready.h"
 #include "common/sandbox.h"
 
 enum { TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
@@ -131,9 +133,12 @@ static bool give_up_powers(struct run *r, struct err *err)
 {
 	const struct agg_config *c = r->config;
 	const char *writable[] = { c->folder, NULL };
-	const char *readable[READABLE] = { BONGSU_RULES, "rules", BONGSU_CHAIN_DATA,
-		"aggregator/data", "/etc/ssl", "/etc/hosts", "/etc/resolv.conf" };
-	size_t n = 7;
+	const char *const maybe[] = { BONGSU_RULES, "rules", BONGSU_CHAIN_DATA, "aggregator/data" };
+	const char *readable[READABLE] = { NULL };
+	size_t n = 0;
+	for (size_t i = 0; i < sizeof maybe / sizeof maybe[0]; i++)
+		if (access(maybe[i], F_OK) == 0)
+			readable[n++] = maybe[i];
 	if (c->data != NULL)
 		readable[n++] = c->data;
 	if (c->api_tokens != NULL)
@@ -149,7 +154,9 @@ static bool give_up_powers(struct run *r, struct err *err)
 		.no_landlock = !c->sandbox,
 		.log = log_line,
 		.ctx = r };
-	return !c->sandbox && c->user == NULL && c->group == NULL ? true : sandbox_enter(&o, err);
+	if (!c->sandbox && c->user == NULL && c->group == NULL)
+		return true;
+	return folder_give(c->folder, c->user, c->group, err) && sandbox_enter(&o, err);
 }
 
 static bool open_listeners(struct run *r, struct err *err)
@@ -382,7 +389,9 @@ enum status run(const struct agg_config *c, bool quiet)
 		if (r.chain != NULL)
 			learn_issued(&r);
 		pki_tell_revoked(r.pki, revoked, &r); /* who became so while we were away */
+		ready_tell("READY=1");
 		turns(&r);
+		ready_tell("STOPPING=1");
 		good = !r.node.broken;
 		node_say(&r.node, good ? 5 : 2,
 			good ? "stopping"

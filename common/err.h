@@ -7,6 +7,7 @@
 /* Zeroed is "no error". The first error sticks: later ones on the same struct are ignored. */
 struct err {
 	bool set;
+	bool usage;     /* the command line is what is wrong */
 	char text[512]; /* "path:line:column: reason", cut where too long */
 };
 

@@ -46,57 +46,52 @@ static bool number(const char *text, unsigned *out)
 	return *text >= '0' && *text <= '9' && *end == '\0' && v < UINT32_MAX;
 }
 
-struct identity {
-	uid_t uid;
-	gid_t gid;
-	bool change;
-};
-
-static bool look_up(const struct sandbox_options *o, struct identity *id, struct err *err)
+bool sandbox_identity(const char *user, const char *group, uid_t *uid, gid_t *gid, struct err *err)
 {
 	unsigned n;
-	*id = (struct identity){ .uid = getuid(), .gid = getgid() };
-	if (o->user != NULL) {
-		const struct passwd *pw = getpwnam(o->user);
-		if (pw == NULL && number(o->user, &n))
+	*uid = getuid();
+	*gid = getgid();
+	if (user != NULL) {
+		const struct passwd *pw = getpwnam(user);
+		if (pw == NULL && number(user, &n))
 			pw = getpwuid(n);
 		if (pw == NULL)
-			return err_set(err, "--user %s: no such user", o->user);
-		id->uid = pw->pw_uid;
-		id->gid = pw->pw_gid;
+			return err_set(err, "user %s: no such user", user);
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
 	}
-	if (o->group != NULL) {
-		const struct group *gr = getgrnam(o->group);
-		if (gr == NULL && number(o->group, &n))
+	if (group != NULL) {
+		const struct group *gr = getgrnam(group);
+		if (gr == NULL && number(group, &n))
 			gr = getgrgid(n);
 		if (gr == NULL)
-			return err_set(err, "--group %s: no such group", o->group);
-		id->gid = gr->gr_gid;
+			return err_set(err, "group %s: no such group", group);
+		*gid = gr->gr_gid;
 	}
-	id->change = o->user != NULL || o->group != NULL;
 	return true;
 }
 
 static bool change_identity(const struct sandbox_options *o, struct err *err)
 {
-	struct identity id;
-	if (!look_up(o, &id, err))
+	uid_t uid;
+	gid_t gid;
+	if (!sandbox_identity(o->user, o->group, &uid, &gid, err))
 		return false;
-	if (!id.change) {
+	if (o->user == NULL && o->group == NULL) {
 		if (getuid() == 0)
-			say(o, "sandbox: still user 0, though without its powers: --user NAME "
+			say(o, "sandbox: still user 0, though without its powers: another user "
 			       "gives that up too");
 		return true;
 	}
 	if (geteuid() == 0 && setgroups(0, NULL) != 0)
-		return err_set(err, "--user: setgroups: %s", strerror(errno));
-	if (setresgid(id.gid, id.gid, id.gid) != 0)
-		return err_set(err, "--group: setresgid %u: %s", (unsigned)id.gid, strerror(errno));
-	if (setresuid(id.uid, id.uid, id.uid) != 0)
-		return err_set(err, "--user: setresuid %u: %s", (unsigned)id.uid, strerror(errno));
-	if (id.uid != 0 && setuid(0) == 0)
-		return err_set(err, "--user: root can be had back");
-	say(o, "sandbox: user %u, group %u", (unsigned)id.uid, (unsigned)id.gid);
+		return err_set(err, "user: setgroups: %s", strerror(errno));
+	if (setresgid(gid, gid, gid) != 0)
+		return err_set(err, "group: setresgid %u: %s", (unsigned)gid, strerror(errno));
+	if (setresuid(uid, uid, uid) != 0)
+		return err_set(err, "user: setresuid %u: %s", (unsigned)uid, strerror(errno));
+	if (uid != 0 && setuid(0) == 0)
+		return err_set(err, "user: root can be had back");
+	say(o, "sandbox: user %u, group %u", (unsigned)uid, (unsigned)gid);
 	return true;
 }
 

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sys/types.h>
+
 #include "common/err.h"
 
 struct sandbox_options {
@@ -25,5 +27,7 @@ struct sandbox_options {
  * run already keep what they have (that is logged). False and @err where something asked for could
  * not be had (exit 4); what the kernel merely lacks is logged. */
 bool sandbox_enter(const struct sandbox_options *o, struct err *err);
+/* Who @user and @group (names or numbers; NULL: as now, a user's own group) are. */
+bool sandbox_identity(const char *user, const char *group, uid_t *uid, gid_t *gid, struct err *err);
 
 #endif

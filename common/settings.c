@@ -87,12 +87,25 @@ static void read_switch(const struct source *src, const struct setting *s, const
 		*(bool *)member(src->object, s) = on;
 }
 
+static void judge(const struct source *src, const struct setting *s, const struct yaml *v)
+{
+	const char *wrong = src->table->judge == NULL ? NULL : src->table->judge(s->path, v->text);
+	if (wrong != NULL)
+		fault(src, v, s->path, wrong);
+}
+
 static void read_text(const struct source *src, const struct setting *s, const struct yaml *v)
 {
 	if (v->kind != YAML_TEXT) {
 		fault(src, v, s->path, " is a text");
 		return;
 	}
+	if (yaml_null(v) && s->text != NULL) {
+		fault(src, v, s->path, " needs a value");
+		return;
+	}
+	if (!yaml_null(v))
+		judge(src, s, v);
 	char **text = member(src->object, s);
 	free(*text);
 	*text = yaml_null(v) ? NULL : strdup(v->text);
@@ -102,13 +115,15 @@ static void read_texts(const struct source *src, const struct setting *s, const 
 {
 	struct text_list *list = member(src->object, s);
 	text_list_free(list);
-	if (v->kind == YAML_TEXT && !yaml_null(v))
+	if (v->kind == YAML_TEXT && !yaml_null(v)) {
+		judge(src, s, v);
 		text_list_keep(list, v->text);
+	}
 	for (size_t i = 0; v->kind == YAML_LIST && i < v->count; i++) {
 		if (v->child[i]->kind != YAML_TEXT)
 			fault(src, v->child[i], s->path, " is a list of texts");
 		else
-			text_list_keep(list, v->child[i]->text);
+			judge(src, s, v->child[i]), text_list_keep(list, v->child[i]->text);
 	}
 	if (v->kind == YAML_MAP)
 		fault(src, v, s->path, " is a list of texts");

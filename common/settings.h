@@ -54,6 +54,9 @@ struct settings {
 	const char *const *special;
 	bool (*read_special)(const struct settings_source *src, void *object, const char *path,
 		const struct yaml *v);
+	/* What @text is not, as " is …", or NULL: it is good as the value of @path. Asked of each
+	 * text. May be NULL. */
+	const char *(*judge)(const char *path, const char *text);
 	/* Writes what else belongs to the section that @path begins ("timeouts."). May be NULL. */
 	void (*dump_section)(const void *object, const char *path, FILE *out);
 };

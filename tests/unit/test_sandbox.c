@@ -196,7 +196,7 @@ static void names_an_unknown_user(void **state)
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(!sandbox_enter(&o, &err) &&
-					strcmp(err.text, "--user no-such-user: no such user") == 0
+					strcmp(err.text, "user no-such-user: no such user") == 0
 				? 0
 				: 1);
 	int status;
