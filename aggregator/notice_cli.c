@@ -12,6 +12,7 @@
 #include "aggregator/now.h"
 #include "aggregator/pki.h"
 #include "aggregator/run.h"
+#include "common/shown.h"
 
 enum { PACK_MOST = 16 * 1024 * 1024, SETS_MOST = 1000 };
 
@@ -32,7 +33,7 @@ const char notice_usage[] =
 	"                                          at the firm: triage, in-progress, "
 	"not-applicable,\n"
 	"                                          disputed, mitigated\n"
-	"notice verify|reopen|close|cancel|supersede CASE --firm ORG\n"
+	"notice verify|reopen|close|cancel|supersede CASE --firm ORG [--key FILE] [--delegate]\n"
 	"                                          at the issuer\n"
 	"notice keygen FILE                        a new key for warnings or packs; prints its "
 	"public half\n";
@@ -63,7 +64,8 @@ static void print_json(json_t *j)
 {
 	char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	if (text != NULL)
-		puts(text);
+		shown_print_json(stdout, text);
+	putchar('\n');
 	free(text);
 	json_decref(j);
 }

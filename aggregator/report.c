@@ -8,6 +8,7 @@
 
 #include "aggregator/accept.h"
 #include "aggregator/rollup.h"
+#include "common/shown.h"
 
 static json_t *sensors(struct node *n)
 {
@@ -103,6 +104,23 @@ static json_t *alarms(struct node *n)
 
 /* --- for a person ------------------------------------------------------------------------ */
 
+/* Names and texts of others are shown, not obeyed, by the terminal. */
+static json_t *safe(json_t *v)
+{
+	const char *key;
+	json_t *child;
+	size_t i;
+	void *next;
+	if (json_is_string(v)) {
+		char *text = shown_text(json_string_value(v));
+		json_string_set_nocheck(v, text);
+		free(text);
+	}
+	json_object_foreach_safe(v, next, key, child) safe(child);
+	json_array_foreach(v, i, child) safe(child);
+	return v;
+}
+
 static void print_links(const json_t *list, FILE *out)
 {
 	size_t i;
@@ -185,9 +203,11 @@ bool report_print(struct node *n, struct now now, bool json, FILE *out)
 		return false;
 	if (json) {
 		char *text = json_dumps(j, JSON_INDENT(2));
-		fprintf(out, "%s\n", text == NULL ? "{}" : text);
+		shown_print_json(out, text == NULL ? "{}" : text);
+		fputc('\n', out);
 		free(text);
 	} else {
+		safe(j);
 		fprintf(out, "%s %s %s %s\n", tier_name(n->tier), n->org, n->region, n->industry);
 		json_array_foreach(json_object_get(j, "sensors"), i, s)
 		{

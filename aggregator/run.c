@@ -27,6 +27,7 @@
 #include "aggregator/now.h"
 #include "common/ready.h"
 #include "common/sandbox.h"
+#include "common/shown.h"
 
 enum { TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
 
@@ -61,10 +62,12 @@ static void say(void *ctx, int priority, const char *text)
 		return;
 	if (journal != NULL && *journal == '\0')
 		journal = getenv("JOURNAL_STREAM");
+	char *line = shown_text(text);
 	if (journal != NULL)
-		fprintf(stderr, "<%d>%s\n", priority, text);
+		fprintf(stderr, "<%d>%s\n", priority, line);
 	else
-		fprintf(stderr, "bongsu-aggregator: %s\n", text);
+		fprintf(stderr, "bongsu-aggregator: %s\n", line);
+	free(line);
 }
 
 static void feed(void *ctx, enum feed kind, const char *origin, const char *json, size_t len)

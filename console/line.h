@@ -45,12 +45,6 @@ struct line_style {
 /* Without the newline. Everything from the event is escaped. */
 void line_write(struct buf *out, const struct line_event *e, const struct line_style *style);
 
-/* Text for a terminal: C0, DEL, C1, invisible and direction-changing characters and broken UTF-8
- * are shown by their codes. */
-void line_escape(struct buf *out, const char *text, size_t n);
-/* A line of JSON for a terminal: the same characters as \uXXXX, which JSON readers take back. */
-void line_escape_json(struct buf *out, const char *text, size_t n);
-
 /* ---- filters ---- */
 
 struct line_filter {

@@ -1,4 +1,5 @@
 /* tail.c - bongsu-tail: alerts as they come, one line each, from Redis or a file. */
+#include "common/shown.h"
 #include "console/tail.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ void tail_say(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	line_escape(&b, text, strlen(text));
+	shown_add(&b, text, strlen(text));
 	fprintf(stderr, "bongsu-tail: %.*s\n", (int)b.len, safe);
 }
 
@@ -90,7 +91,7 @@ static void show_json(struct tail *t, const char *line, size_t len)
 	if (memory == NULL)
 		return;
 	struct buf b = buf_over(memory, cap);
-	line_escape_json(&b, line, len);
+	shown_add_json(&b, line, len);
 	give(t, memory, b.len);
 	free(memory);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/shown.h"
 #include "console/line.h"
 
 static const struct line_style plain = { .utc = true };
@@ -117,7 +118,7 @@ static void hostile_names_are_shown_by_their_codes(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char memory[256];
 		struct buf b = buf_over(memory, sizeof memory - 1);
-		line_escape(&b, cases[i].in, strlen(cases[i].in));
+		shown_add(&b, cases[i].in, strlen(cases[i].in));
 		memory[b.len] = '\0';
 		assert_string_equal(memory, cases[i].out);
 	}
@@ -167,7 +168,7 @@ static void json_for_a_terminal_is_still_the_same_json(void **state)
 				 "y \xc2\x9b\xf3\xa0\x81\x81 \xed\x8e\x8c\"}";
 	char memory[256];
 	struct buf b = buf_over(memory, sizeof memory);
-	line_escape_json(&b, in, sizeof in - 1);
+	shown_add_json(&b, in, sizeof in - 1);
 	assert_null(memmem(memory, b.len, "\xe2\x80\xae", 3));
 	json_t *before = json_loadb(in, sizeof in - 1, 0, NULL),
 	       *after = json_loadb(memory, b.len, 0, NULL);
