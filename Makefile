@@ -83,16 +83,22 @@ SHARE          = $(DESTDIR)$(PREFIX)/share
 PUT            = install -D -m 644
 install: all
 	install -D -m 755 $B/bongsu-sensor $(DESTDIR)$(PREFIX)/sbin/bongsu-sensor
+	install -D -m 755 $B/bongsu-aggregator $(DESTDIR)$(PREFIX)/sbin/bongsu-aggregator
 	install -D -m 755 $B/bongsu-tail $(DESTDIR)$(PREFIX)/bin/bongsu-tail
+	for f in aggregator/data/*; do $(PUT) $$f $(SHARE)/bongsu/chain/$${f##*/}; done
+	$(PUT) aggregator/chain.md $(SHARE)/doc/bongsu/chain.md
 	cd rules && find . -type f -exec $(PUT) {} $(abspath $(SHARE))/bongsu/rules/{} \;
-	for m in 8/bongsu-sensor.8 1/bongsu-tail.1; do $(PUT) packaging/$${m#*/} $(SHARE)/man/man$$m; done
-	for p in bongsu-sensor bongsu-tail; do \
+	for m in 8/bongsu-sensor.8 8/bongsu-aggregator.8 1/bongsu-tail.1; do $(PUT) packaging/$${m#*/} $(SHARE)/man/man$$m; done
+	for p in bongsu-sensor bongsu-aggregator bongsu-tail; do \
 		$(PUT) packaging/completion $(SHARE)/bash-completion/completions/$$p; done
 	$(PUT) packaging/logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/bongsu
-	test -e $(DESTDIR)$(SYSCONFDIR)/bongsu/sensor.yaml || \
-		$(PUT) packaging/sensor.yaml $(DESTDIR)$(SYSCONFDIR)/bongsu/sensor.yaml
-	sed 's|@SBIN@|$(PREFIX)/sbin|' packaging/bongsu-sensor.service | \
-		$(PUT) /dev/stdin $(DESTDIR)$(UNITDIR)/bongsu-sensor.service
+	for p in sensor aggregator; do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/bongsu/$$p.yaml || \
+			$(PUT) packaging/$$p.yaml $(DESTDIR)$(SYSCONFDIR)/bongsu/$$p.yaml; \
+		sed 's|@SBIN@|$(PREFIX)/sbin|' packaging/bongsu-$$p.service | \
+			$(PUT) /dev/stdin $(DESTDIR)$(UNITDIR)/bongsu-$$p.service; done
+	$(PUT) packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/bongsu.conf
+	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers $(PREFIX)/lib/sysusers.d/bongsu.conf
 	install -d -m 755 $(DESTDIR)$(LOCALSTATEDIR)/lib/bongsu $(DESTDIR)$(LOCALSTATEDIR)/log/bongsu
 
 .PHONY: all units helpers fuzzers builds demo check soak fuzz bench lint cases format pcaps docs clean install

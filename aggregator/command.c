@@ -10,6 +10,7 @@
 
 #include "aggregator/api.h"
 #include "aggregator/enrol.h"
+#include "aggregator/folder.h"
 #include "aggregator/left.h"
 #include "aggregator/notice_cli.h"
 #include "aggregator/now.h"
@@ -78,10 +79,17 @@ static int token_command(const struct agg_config *c, int argc, char **argv)
 	static const char *const known[] = { "--role=", "--name=", "--org=", NULL };
 	struct cli a;
 	struct err err = { 0 };
+	char folder[4200];
 	if (!cli_read(&a, argc + 1, argv - 1, known, &err))
 		return failed(&err);
 	if (a.plains > 0 || cli_get(&a, "--role") == NULL || cli_get(&a, "--name") == NULL)
 		return failed_wrong(&err, "token: --role and --name are needed, and no more words");
+	snprintf(folder, sizeof folder, "%s", c->api_tokens == NULL ? "" : c->api_tokens);
+	char *slash = strrchr(folder, '/');
+	if (slash != NULL && slash != folder)
+		*slash = '\0';
+	if (!folder_become_owner(folder, &err))
+		return failed(&err);
 	if (!api_token_new(c->api_tokens, cli_get(&a, "--role"), cli_get(&a, "--name"),
 		    cli_get(&a, "--org"), stdout, &err))
 		return failed(&err);

@@ -110,14 +110,19 @@ static json_t *safe(json_t *v)
 	const char *key;
 	json_t *child;
 	size_t i;
-	void *next;
 	if (json_is_string(v)) {
 		char *text = shown_text(json_string_value(v));
 		json_string_set_nocheck(v, text);
 		free(text);
 	}
-	json_object_foreach_safe(v, next, key, child) safe(child);
-	json_array_foreach(v, i, child) safe(child);
+	json_object_foreach(v, key, child)
+	{
+		safe(child);
+	}
+	json_array_foreach(v, i, child)
+	{
+		safe(child);
+	}
 	return v;
 }
 

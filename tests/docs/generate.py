@@ -3,13 +3,15 @@
 
 usage: tests/docs/generate.py [--check] BUILD      --check only tells what is stale (status 1)
 
-rules/FIELDS.md from --list-fields, packaging/sensor.yaml from --dump-config, the sample in README.md from the demo's capture.
+rules/FIELDS.md from --list-fields, packaging/*.yaml and the settings in bongsu-aggregator.8 from --dump-config, the table of
+members in aggregator/chain.md from --fields, the sample in README.md from the demo's capture.
 """
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -64,6 +66,55 @@ def configuration(build):
 """ % "\n".join(line for line in lines if not re.match(r"#(lists|names|roles|zones):", line))
 
 
+def aggregator_settings(build):
+    """Lines of --dump-config up to parents, which the places that show them explain themselves."""
+    lines = output(build + "/bongsu-aggregator", "-c", "/dev/null", "--dump-config").splitlines()[1:]
+    return [line for line in lines if not line.startswith("parents:")]
+
+
+def aggregator_configuration(build):
+    return """# aggregator.yaml - the configuration of bongsu-aggregator(8). Made by `make docs`.
+# Every setting stands here; those with # in front show the default. Take the # off a setting and off the name of its section.
+%s
+# Where reports go: at most four, exactly one of them with link: count. The id is what `enroll join` or `enroll take` printed.
+#parents:
+#  - url: https://province.example:8443
+#    org: 00000000000000000000000000000000
+#    level: 1 # what leaves: 0 that the site is alive, 1 kinds and counts, 2 pseudonyms too, 3 evidence that was asked for
+#    link: count # or view: a second parent, which does not add it up; only such a link may be limited:
+#    region: "3705" # to this region, by its beginning
+#    sector: C26 # to this sector, by its beginning
+#    severity: 2 # to what is at least as severe, 1 critical to 4 low
+""" % "\n".join("#" + line for line in aggregator_settings(build))
+
+
+def manual(build):
+    """The settings in bongsu-aggregator(8)."""
+    text, section = [], ""
+    for line in aggregator_settings(build):
+        if not line.startswith(" "):
+            section = line.rstrip(":")
+            continue
+        key, value, sentence = re.match(r" +(\w+): (.*?) # (.*)", line).groups()
+        value = {"null": "none", "[]": "none"}.get(value, value.strip('"'))
+        unit = re.search(r", ([A-Za-z/]+)$", sentence)
+        if unit and value.isdigit():
+            value, sentence = value + " " + unit[1], sentence[:unit.start()]
+        text += [".It Ic %s.%s Pq %s" % (section, key, value), *textwrap.wrap(sentence.replace("…", "..."), 78)]
+    return replaced("packaging/bongsu-aggregator.8", r'(\.\\" settings\n).*?(\.\\" end of settings\n)', "\n".join(text) + "\n")
+
+
+def specification(build):
+    made = output(build + "/bongsu-aggregator", "-c", "/dev/null", "--fields")
+    return replaced("aggregator/chain.md", r"(<!-- members: bongsu-aggregator --fields -->\n).*?(<!-- end of members -->\n)", made)
+
+
+def replaced(path, between, made):
+    """The file with what stands between two groups of the pattern replaced."""
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return re.sub(between, lambda m: m[1] + made + m[2], f.read(), flags=re.S)
+
+
 def readme(build):
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
         text = f.read()
@@ -76,7 +127,10 @@ def readme(build):
 def main():
     check, build = sys.argv[1:2] == ["--check"], os.path.abspath(sys.argv[-1])
     stale = []
-    for path, made in (("rules/FIELDS.md", fields(build)), ("packaging/sensor.yaml", configuration(build)), ("README.md", readme(build))):
+    parts = {"rules/FIELDS.md": fields, "packaging/sensor.yaml": configuration, "packaging/aggregator.yaml": aggregator_configuration,
+             "packaging/bongsu-aggregator.8": manual, "aggregator/chain.md": specification, "README.md": readme}
+    for path, make in parts.items():
+        made = make(build)
         whole = os.path.join(ROOT, path)
         old = open(whole, encoding="utf-8").read() if os.path.exists(whole) else None
         if old != made and check:

@@ -52,13 +52,15 @@ def links(path, text):
     check("%s: links" % os.path.relpath(path, ROOT), not dead, dead)
 
 
-def options(program, page):
-    """Long and short options of -h against those of the manual page."""
-    said = subprocess.run([os.path.join(BUILD, program), "-h"], capture_output=True, text=True)
-    text = said.stdout + said.stderr
+def options(program, page, *commands):
+    """Long and short options of -h, and of the --help of commands, against those of the manual page."""
+    text = ""
+    for words in [["-h"], *([c, "--help"] for c in commands)]:
+        said = subprocess.run([os.path.join(BUILD, program), *words], capture_output=True, text=True)
+        text += said.stdout + said.stderr
     word = r"(?:(?<=\s)|(?<=\[)|(?<=,))(--?[a-zA-Z][a-z-]*)"
     helped = {w for line in text.splitlines() if re.match(r"\s+-|usage", line) for w in re.findall(word, line.split("  ")[1] if line.startswith("  ") else line)}
-    helped |= set(re.findall(r"(?:^|\s)(--[a-z-]+)", text))
+    helped |= set(re.findall(r"(?:^|[\s\[|])(--[a-z-]+)", text))
     with open(os.path.join(ROOT, "packaging", page), encoding="utf-8") as f:
         source = f.read()
     paged = {"--" + w for w in re.findall(r"Fl Fl ([a-z-]+)", source)} | {"-" + w for w in re.findall(r"Fl ([a-zA-Z])\b(?!l)", source)}
@@ -79,7 +81,11 @@ def main():
     done = subprocess.run([os.path.join(BUILD, "bongsu-sensor"), "-T", "-c", os.path.join(ROOT, "packaging", "sensor.yaml"), "-S",
                            os.path.join(ROOT, "rules")], capture_output=True, text=True)
     check("packaging/sensor.yaml is a good configuration", done.returncode == 0, done.stderr)
+    done = subprocess.run([os.path.join(BUILD, "bongsu-aggregator"), "-T", "-c", os.path.join(ROOT, "packaging", "aggregator.yaml")],
+                          capture_output=True, text=True)
+    check("packaging/aggregator.yaml is a good configuration", done.returncode == 0, done.stderr)
     options("bongsu-sensor", "bongsu-sensor.8")
+    options("bongsu-aggregator", "bongsu-aggregator.8", "status", "left", "verify", "enroll", "notice", "pack", "token")
     options("bongsu-tail", "bongsu-tail.1")
     print("%d passed, %d failed" % (sum(results), len(results) - sum(results)))
     sys.exit(not all(results))
