@@ -7,6 +7,7 @@
 
 #include "aggregator/accept_private.h"
 #include "aggregator/fault.h"
+#include "aggregator/link.h"
 #include "aggregator/notice.h"
 
 // clang-format off
@@ -367,12 +368,13 @@ static bool is_gone(const struct child *c)
 	return c->keys > 0 && revoked == c->keys;
 }
 
-void accept_roster(struct node *n, struct now now, struct roster *out)
+void accept_roster(struct node *n, const struct link *l, struct now now, struct roster *out)
 {
 	*out = (struct roster){ 0 };
 	for (unsigned i = 0; n->accept != NULL && i < n->accept->cap; i++) {
 		const struct child *c = n->accept->child[i];
-		if (c == NULL || is_gone(c))
+		if (c == NULL || is_gone(c) ||
+			(l != NULL && !link_takes(l, c->region, c->industry)))
 			continue;
 		int64_t age = c->beat_ms == INT64_MIN ? INT64_MAX : now.mono_ms - c->beat_ms;
 		out->known += 1 + c->kids[0];
@@ -380,6 +382,21 @@ void accept_roster(struct node *n, struct now now, struct roster *out)
 		out->late += (age >= ACCEPT_LATE_MS && age < ACCEPT_SILENT_MS) + c->kids[2];
 		out->silent += (age >= ACCEPT_SILENT_MS) + c->kids[3];
 	}
+}
+
+json_t *accept_path(const struct node *n)
+{
+	const struct child *longest = NULL;
+	json_t *path = json_array();
+	for (unsigned i = 0; i < n->accept->cap; i++) {
+		const struct child *c = n->accept->child[i];
+		if (c != NULL && c->count && (longest == NULL || c->nodes > longest->nodes))
+			longest = c;
+	}
+	for (unsigned i = 0; longest != NULL && i < longest->nodes; i++)
+		json_array_append_new(path, json_string(longest->path[i]));
+	json_array_append_new(path, json_string(n->org));
+	return path;
 }
 
 bool accept_child_known(const struct node *n, const char *org)

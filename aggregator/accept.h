@@ -52,7 +52,9 @@ int64_t accept_serial(const struct node *n);
 struct roster {
 	uint32_t known, reporting, late, silent;
 };
-void accept_roster(struct node *n, struct now now, struct roster *out);
+void accept_roster(struct node *n, const struct link *l, struct now now, struct roster *out);
+/* The longest path of a child that counts, and ourselves: for our own roll-ups. */
+json_t *accept_path(const struct node *n);
 /* Called by rollup when the roll-ups that hold a child's frames were reported as `up` (or no
  * longer). */
 void accept_set_up(struct node *n, const char *org, struct frame_id up);

@@ -256,13 +256,37 @@ static enum frame_fault judge(
 	return fault;
 }
 
-static bool loops(const struct taking *t, const struct frame *f)
+bool accept_strays(struct taking *t, const struct frame *f)
+{
+	const json_t *path = json_object_get(f->json, "path");
+	const char *why = json_array_size(path) >= PATH_NODES ? "depth" : NULL;
+	size_t i;
+	json_t *node;
+	json_array_foreach(path, i, node)
+	{
+		if (strcmp(json_string_value(node), t->n->org) == 0)
+			why = "loop";
+	}
+	if (why == NULL)
+		return false;
+	node_alarm(t->n, t->now, why, t->child->org,
+		*why == 'l' ? "our own id is in the path of its %s"
+			    : "its %s came through too many tiers",
+		frame_type_name(f->type));
+	refuse(t, 403, why);
+	return true;
+}
+
+static void learn_path(struct child *c, const json_t *path)
 {
 	size_t i;
 	json_t *node;
-	json_array_foreach(json_object_get(f->json, "path"), i,
-		node) if (strcmp(json_string_value(node), t->n->org) == 0) return true;
-	return json_array_size(json_object_get(f->json, "path")) >= PATH_NODES;
+	c->nodes = 0;
+	json_array_foreach(path, i, node)
+	{
+		if (i < PATH_NODES)
+			snprintf(c->path[c->nodes++], ORG_TEXT, "%s", json_string_value(node));
+	}
 }
 
 static void act(struct taking *t, const struct frame *f)
@@ -270,6 +294,8 @@ static void act(struct taking *t, const struct frame *f)
 	struct err err = { 0 };
 	if (f->type == FRAME_RECEIPT)
 		accept_pass_receipt(t, f);
+	if (f->type == FRAME_ROLLUP)
+		learn_path(t->child, json_object_get(f->json, "path"));
 	if ((f->type == FRAME_DIGEST || f->type == FRAME_ROLLUP) && t->child->count &&
 		!rollup_add(t->n, t->peer, f, t->n->accept->serial, t->now, &err))
 		node_alarm(t->n, t->now, "rollup", t->child->org, "%s", err.text);
@@ -297,12 +323,8 @@ static void sequenced(
 	default:
 		break;
 	}
-	if (fault == FRAME_GOOD && loops(t, f)) {
-		node_alarm(
-			t->n, t->now, "loop", c->org, "our own id is in the path of its roll-up");
-		refuse(t, 403, "loop");
+	if (fault == FRAME_GOOD && accept_strays(t, f))
 		return;
-	}
 	if (f->id.ep != c->head.ep)
 		accept_new_epoch(t, f->id.ep);
 	if (!c->settled && f->says_link)

@@ -122,32 +122,17 @@ static bool verified_here(const struct taking *t, const struct frame *f)
 	return false;
 }
 
-static void refuse(struct taking *t, int status, const char *why)
-{
-	t->status = status;
-	snprintf(t->why, sizeof t->why, "%s", why);
-}
-
 void accept_envelope(struct taking *t, const struct frame *f)
 {
 	const json_t *path = json_object_get(f->json, "path");
 	const char *orig = json_text_of(f->json, "orig");
-	size_t cap = strlen(orig), len, i;
-	json_t *node;
-	json_array_foreach(path, i, node)
-	{
-		if (strcmp(json_string_value(node), t->n->org) == 0) {
-			node_alarm(t->n, t->now, "loop", t->child->org,
-				"our own id is in the path of its envelope");
-			refuse(t, 403, "loop");
-			return;
-		}
-	}
+	size_t cap = strlen(orig), len;
+	if (accept_strays(t, f))
+		return;
 	char *line = malloc(cap + 1);
 	struct frame inner = { 0 };
 	struct err err = { 0 };
-	if (line == NULL || !base64_read(orig, cap, line, cap, &len) ||
-		json_array_size(path) >= PATH_NODES) {
+	if (line == NULL || !base64_read(orig, cap, line, cap, &len)) {
 		free(line);
 		return;
 	}

@@ -3,6 +3,7 @@
 #define AGGREGATOR_ACCEPT_PRIVATE_H
 
 #include "aggregator/accept.h"
+#include "aggregator/frame.h"
 
 enum {
 	ACCEPT_KEYS = 8,      /* valid at a time, of one child */
@@ -42,7 +43,9 @@ struct child {
 	int64_t beat_ms; /* mono; INT64_MIN: none since the start */
 	int64_t beat_wall_ms;
 	uint32_t kids[4]; /* as its last beat told: known, reporting, late, silent */
-	int warned_at;    /* days: the last step of warnings of its certificate's end */
+	unsigned nodes;   /* path of its last roll-up: it came through these */
+	char path[PATH_NODES][ORG_TEXT];
+	int warned_at; /* days: the last step of warnings of its certificate's end */
 	double tokens;
 	int64_t tokens_ms; /* mono */
 	bool dirty;
@@ -88,6 +91,8 @@ struct taking {
 	bool any_sequenced;
 };
 void accept_line(struct taking *t, const char *line, size_t len);
+/* Its path leads in a circle or is too long: said and answered. */
+bool accept_strays(struct taking *t, const struct frame *f);
 void accept_count(struct taking *t, const json_t *in); /* into the child's totals */
 /* accept_loose.c: beats, flashes, envelopes */
 void accept_beat(struct taking *t, const struct frame *f);

@@ -67,7 +67,7 @@ void access_log(struct api_ask *q, const char *org, const char *what, int64_t ro
 static json_t *roster_json(struct node *n, struct now now)
 {
 	struct roster r;
-	accept_roster(n, now, &r);
+	accept_roster(n, NULL, now, &r);
 	return json_pack("{s:i, s:i, s:i, s:i}", "known", (int)r.known, "reporting",
 		(int)r.reporting, "late", (int)r.late, "silent", (int)r.silent);
 }
@@ -372,7 +372,7 @@ static void write_metrics(struct api *a, FILE *out)
 	struct roster r;
 	struct totals t = { 0 };
 	struct now at = now();
-	accept_roster(n, at, &r);
+	accept_roster(n, NULL, at, &r);
 	metric(out, "children", "gauge", "children by state, all tiers below");
 	fprintf(out,
 		"bongsu_children{state=\"known\"} %u\nbongsu_children{state=\"reporting\"} %u\n"

@@ -172,7 +172,7 @@ json_t *digest_beat(struct node *n, unsigned level, struct now now)
 	json_object_set_new(b, "hl", digest_health(n, level, now));
 	json_object_set_new(b, "at", json_integer(now.wall_ms < 0 ? 0 : now.wall_ms));
 	struct roster r;
-	accept_roster(n, now, &r);
+	accept_roster(n, NULL, now, &r);
 	if (r.known > 0)
 		json_object_set_new(b, "kids",
 			json_pack("{s:I, s:I, s:I, s:I}", "known", (json_int_t)r.known, "reporting",

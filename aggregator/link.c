@@ -257,6 +257,14 @@ bool link_takes(const struct link *l, const char *region, const char *industry)
 	       (p->sector == NULL || strncmp(industry, p->sector, strlen(p->sector)) == 0);
 }
 
+bool link_filter(const struct link *l, const char **region, const char **industry)
+{
+	const struct agg_parent *p = l->conf;
+	*region = p->count || p->region == NULL ? "" : p->region;
+	*industry = p->count || p->sector == NULL ? "" : p->sector;
+	return **region != '\0' || **industry != '\0';
+}
+
 unsigned link_severity(const struct link *l)
 {
 	return l->conf->count ? 4 : (unsigned)l->conf->severity;

@@ -87,6 +87,8 @@ void link_set_parent_key(struct link *l, const struct key *k);
 bool link_parent_key(const struct link *l, struct key *out); /* false: not known yet */
 /* Does this link's filter let content of that region and industry through? (view links only) */
 bool link_takes(const struct link *l, const char *region, const char *industry);
+/* The prefixes it asks for; false: it takes all. */
+bool link_filter(const struct link *l, const char **region, const char **industry);
 unsigned link_severity(const struct link *l); /* 1 to 4: at least as severe goes out */
 
 #endif

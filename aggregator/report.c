@@ -50,17 +50,20 @@ static json_t *children(struct node *n)
 	json_t *list = json_array();
 	struct query *q = store_query(n->store,
 		"SELECT org, tier, region, industry, ep, sq, refused, events, alerts, other, lost, "
-		"beat_ms FROM child ORDER BY tier DESC, org LIMIT 1000");
+		"beat_ms, counts FROM child ORDER BY tier DESC, org LIMIT 1000");
 	while (query_row(q))
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I}",
-				"org", row_text(q, 0), "tier", tier_name((enum tier)row_int(q, 1)),
-				"region", row_text(q, 2), "industry", row_text(q, 3), "head",
-				(json_int_t)row_int(q, 4), (json_int_t)row_int(q, 5), "refused",
-				(json_int_t)row_int(q, 6), "events", (json_int_t)row_int(q, 7),
-				"alerts", (json_int_t)row_int(q, 8), "other",
-				(json_int_t)row_int(q, 9), "lost", (json_int_t)row_int(q, 10),
-				"beat_ms", (json_int_t)row_int(q, 11)));
+			json_pack(
+				"{s:s, s:s, s:s, s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I}",
+				"org", row_text(q, 0), "link",
+				row_int(q, 12) != 0 ? "count" : "view", "tier",
+				tier_name((enum tier)row_int(q, 1)), "region", row_text(q, 2),
+				"industry", row_text(q, 3), "head", (json_int_t)row_int(q, 4),
+				(json_int_t)row_int(q, 5), "refused", (json_int_t)row_int(q, 6),
+				"events", (json_int_t)row_int(q, 7), "alerts",
+				(json_int_t)row_int(q, 8), "other", (json_int_t)row_int(q, 9),
+				"lost", (json_int_t)row_int(q, 10), "beat_ms",
+				(json_int_t)row_int(q, 11)));
 	query_done(q);
 	return list;
 }
@@ -159,11 +162,14 @@ static void print_children(const json_t *list, FILE *out)
 	{
 		fprintf(out,
 			"child %s %s %s %s: %" PRId64 " events = %" PRId64 " alerts + %" PRId64
-			" other + %" PRId64 " lost\n",
+			" other + %" PRId64 " lost%s\n",
 			json_text_of(c, "org"), json_text_of(c, "tier"), json_text_of(c, "region"),
 			json_text_of(c, "industry"), json_int_of(c, "events", 0),
 			json_int_of(c, "alerts", 0), json_int_of(c, "other", 0),
-			json_int_of(c, "lost", 0));
+			json_int_of(c, "lost", 0),
+			strcmp(json_text_of(c, "link"), "view") == 0
+				? " (view: partial, in no sum here)"
+				: "");
 	}
 }
 

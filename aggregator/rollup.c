@@ -77,20 +77,23 @@ static void add_lost(
 	}
 }
 
-static void add_sums(struct node *n, int64_t start, uint32_t res, const json_t *in)
+/* Digests of one sector and region are summed in one row: its origin is "SECTOR/REGION". */
+static void add_sums(
+	struct node *n, int64_t start, uint32_t res, const char *origin, const json_t *in)
 {
 	struct query *q = store_query(n->store,
-		"INSERT INTO period VALUES(?1, ?2, '', ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0) ON "
+		"INSERT INTO period VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0) ON "
 		"CONFLICT DO UPDATE SET "
-		"events = events + ?3, alerts = alerts + ?4, other = other + ?5, items = items + "
-		"?6, suppressed = "
-		"suppressed + ?7, sampled = sampled + ?8, withheld = withheld + ?9");
+		"events = events + ?4, alerts = alerts + ?5, other = other + ?6, items = items + "
+		"?7, suppressed = "
+		"suppressed + ?8, sampled = sampled + ?9, withheld = withheld + ?10");
 	bind_int(q, start);
 	bind_int(q, res);
+	bind_text(q, origin);
 	for (unsigned i = 0; i < SUMS; i++)
 		bind_int(q, json_int_of(in, sums[i], 0));
 	query_run(q);
-	add_lost(n, start, res, "", in);
+	add_lost(n, start, res, origin, in);
 }
 
 /* What a bucket holds at least and at most. */
@@ -185,12 +188,14 @@ static void add_window(struct node *n, const struct peer *from, const struct fra
 	uint32_t finest = rollup_class(json_int_of(w, "coarse_s", 300));
 	struct cell cells[CELLS_OF_DIGEST];
 	unsigned count = f->type == FRAME_DIGEST ? cells_of(f, from, cells) : 0;
+	char origin[24];
+	snprintf(origin, sizeof origin, "%s/%s", from->industry, from->region);
 	for (unsigned i = 0; i < 3; i++) {
 		uint32_t res = resolutions[i];
 		int64_t start = json_int_of(w, "start", 0) / res * res;
 		if (res < finest)
 			continue;
-		add_sums(n, start, res, in);
+		add_sums(n, start, res, origin, in);
 		for (unsigned k = 0; k < count; k++)
 			add_cell(n, start, res, &cells[k], from->org);
 		mark(n, start, res);

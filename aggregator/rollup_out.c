@@ -138,25 +138,44 @@ void rollup_tell_again(struct node *n, struct link *l, struct now now)
 
 /* --- making ------------------------------------------------------------------------------ */
 
-static json_t *read_in(struct node *n, int64_t start, uint32_t res)
+/* @filtered has two places more, for prefixes of the origins' region and industry: those alone are
+ * summed that @l asks for. NULL: all. */
+static struct query *sums_of(struct node *n, const struct link *l, int64_t start, uint32_t res,
+	const char *plain, const char *filtered)
+{
+	const char *region = "", *industry = "";
+	bool some = l != NULL && link_filter(l, &region, &industry);
+	struct query *q = store_query(n->store, some ? filtered : plain);
+	bind_int(q, start);
+	bind_int(q, res);
+	if (some) {
+		bind_text(q, region);
+		bind_text(q, industry);
+	}
+	return q;
+}
+
+#define TAKEN                                                                                      \
+	" AND (origin LIKE ?4 || '%/' || ?3 || '%' OR origin IN (SELECT org FROM "                 \
+	"child WHERE substr(region, 1, length(?3)) = ?3 AND substr(industry, 1, "                  \
+	"length(?4)) = ?4))"
+#define SUMS                                                                                       \
+	"SELECT sum(events), sum(alerts), sum(other), sum(items), "                                \
+	"sum(suppressed), sum(sampled), sum(withheld) FROM period WHERE start "                    \
+	"= ?1 AND res = ?2"
+#define LOST "SELECT reason, sum(events) FROM period_lost WHERE start = ?1 AND res = ?2"
+
+static json_t *read_in(struct node *n, const struct link *l, int64_t start, uint32_t res)
 {
 	static const char *const names[] = { "events", "alerts", "other", "items", "suppressed",
 		"sampled", "withheld" };
 	json_t *in = json_object(), *lost = json_object();
-	struct query *q =
-		store_query(n->store, "SELECT sum(events), sum(alerts), sum(other), sum(items), "
-				      "sum(suppressed), sum(sampled), "
-				      "sum(withheld) FROM period WHERE start = ?1 AND res = ?2");
-	bind_int(q, start);
-	bind_int(q, res);
+	struct query *q = sums_of(n, l, start, res, SUMS, SUMS TAKEN);
 	bool any = query_row(q);
 	for (int i = 0; i < 7; i++)
 		json_object_set_new(in, names[i], json_integer(any ? row_int(q, i) : 0));
 	query_done(q);
-	q = store_query(n->store, "SELECT reason, sum(events) FROM period_lost WHERE start = ?1 "
-				  "AND res = ?2 GROUP BY reason");
-	bind_int(q, start);
-	bind_int(q, res);
+	q = sums_of(n, l, start, res, LOST " GROUP BY reason", LOST TAKEN " GROUP BY reason");
 	while (query_row(q))
 		json_object_set_new(lost, row_text(q, 0), json_integer(row_int(q, 1)));
 	query_done(q);
@@ -197,7 +216,8 @@ static void hide_small_counts(json_t *cells, int64_t k)
 		json_integer_set(json_array_get(c, 6), 0);
 }
 
-static json_t *read_cells(struct node *n, int64_t start, uint32_t res, int64_t k)
+static json_t *read_cells(
+	struct node *n, const struct link *l, int64_t start, uint32_t res, int64_t k)
 {
 	json_t *cells = json_array();
 	struct query *q =
@@ -207,6 +227,9 @@ static json_t *read_cells(struct node *n, int64_t start, uint32_t res, int64_t k
 	bind_int(q, start);
 	bind_int(q, res);
 	while (query_row(q)) {
+		if (l != NULL && (!link_takes(l, row_text(q, 1), row_text(q, 0)) ||
+					 row_int(q, 3) > (int64_t)link_severity(l)))
+			continue;
 		json_t *c = json_pack("[s,s,s,I,I,I,I]", row_text(q, 0), row_text(q, 1),
 			row_text(q, 2), (json_int_t)row_int(q, 3), (json_int_t)row_int(q, 4),
 			(json_int_t)row_int(q, 5), (json_int_t)row_int(q, 6));
@@ -224,10 +247,10 @@ static json_t *read_cells(struct node *n, int64_t start, uint32_t res, int64_t k
 	return cells;
 }
 
-static json_t *read_kids(struct node *n, struct now now)
+static json_t *read_kids(struct node *n, const struct link *l, struct now now)
 {
 	struct roster r;
-	accept_roster(n, now, &r);
+	accept_roster(n, l, now, &r);
 	return json_pack("{s:I, s:I, s:I, s:I}", "known", (json_int_t)r.known, "reporting",
 		(json_int_t)r.reporting, "late", (json_int_t)r.late, "silent",
 		(json_int_t)r.silent);
@@ -270,8 +293,8 @@ unsigned rollup_bodies(struct node *n, struct link *l, int64_t start_s, uint32_t
 {
 	int64_t k = n->tier == TIER_PROVINCE ? (int64_t)n->config->k_firms : 1;
 	int64_t rev = next_revision(n, link_parent(l), start_s, res_s);
-	json_t *in = read_in(n, start_s, res_s), *kids = read_kids(n, now);
-	json_t *cells = read_cells(n, start_s, res_s, k);
+	json_t *in = read_in(n, l, start_s, res_s), *kids = read_kids(n, l, now);
+	json_t *cells = read_cells(n, l, start_s, res_s, k), *path = accept_path(n);
 	size_t count = json_array_size(cells), parts = (count + CELLS_A_PART - 1) / CELLS_A_PART;
 	parts = parts == 0 ? 1 : parts > ROLLUP_PARTS ? ROLLUP_PARTS : parts;
 	for (size_t i = 0; i < parts; i++) {
@@ -279,16 +302,17 @@ unsigned rollup_bodies(struct node *n, struct link *l, int64_t start_s, uint32_t
 		for (size_t c = i * CELLS_A_PART; c < count && c < (i + 1) * CELLS_A_PART; c++)
 			json_array_append(some, json_array_get(cells, c));
 		part[i] = json_pack(
-			"{s:s, s:s, s:I, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:O, s:O, s:o, s:[s]}",
+			"{s:s, s:s, s:I, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:O, s:O, s:o, s:O}",
 			"tier", tier_name(n->tier), "reg", n->region, "lvl",
 			(json_int_t)link_level(l), "w", "start", (json_int_t)start_s, "end",
 			(json_int_t)(start_s + res_s), "res", (json_int_t)res_s, "rev",
 			(json_int_t)rev, "part", (json_int_t)(i + 1), "parts", (json_int_t)parts,
-			"in", in, "kids", kids, "cells", some, "path", n->org);
+			"in", in, "kids", kids, "cells", some, "path", path);
 		if (!link_counts(l))
 			json_object_set_new(part[i], "partial", json_true());
 	}
 	note_made(n, link_parent(l), start_s, res_s, rev, now);
+	json_decref(path);
 	json_decref(cells);
 	json_decref(kids);
 	json_decref(in);
@@ -438,6 +462,6 @@ void rollup_up_moved(struct node *n, struct link *l, struct frame_id up)
 json_t *rollup_cells(struct node *n, int64_t start_s, uint32_t res_s)
 {
 	return json_pack("{s:I, s:I, s:o, s:o}", "start", (json_int_t)start_s, "res",
-		(json_int_t)res_s, "in", read_in(n, start_s, res_s), "cells",
-		read_cells(n, start_s, res_s, 1));
+		(json_int_t)res_s, "in", read_in(n, NULL, start_s, res_s), "cells",
+		read_cells(n, NULL, start_s, res_s, 1));
 }

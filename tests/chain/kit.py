@@ -340,7 +340,7 @@ class World:
         for parent in parents:
             parent, how = parent if isinstance(parent, tuple) else (parent, {})
             node.add_parent(parent, **how)
-        if "chain.listen" in node.settings or not parents:
+        if start and ("chain.listen" in node.settings or not parents):
             node.make_authority()
         return node.start() if start else node
 
