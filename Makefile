@@ -54,10 +54,12 @@ units: $(UNITS)
 helpers: $(HELPERS)
 fuzzers: $(FUZZERS)
 
-# The builds that tests use: plain; gcc with sanitizers and points to die at; clang with sanitizers and libFuzzer.
+# The builds that tests use: plain; gcc with sanitizers and points to die at; clang with sanitizers and libFuzzer; the
+# aggregator, which has threads, with the sanitizer for those.
 builds: all helpers
 	+$(MAKE) B=$B/asan CC=gcc OPT='$(ASAN) -DBONGSU_FAULTS' all units helpers
 	+$(MAKE) B=$B/clang CC=clang OPT='$(ASAN) -fsanitize=fuzzer-no-link' units fuzzers
+	+$(MAKE) B=$B/tsan CC=gcc OPT='-O1 -g -fno-omit-frame-pointer -fsanitize=thread' $B/tsan/bongsu-aggregator
 
 NEEDS_demo  = all
 NEEDS_lint  = all

@@ -35,7 +35,7 @@ struct wishes wishes;
 
 struct run {
 	const struct agg_config *config;
-	bool quiet;
+	bool quiet, journal; /* lines carry their priority */
 	struct node node;
 	bool node_is_open;
 	struct pki *pki;
@@ -57,13 +57,10 @@ struct run {
 static void say(void *ctx, int priority, const char *text)
 {
 	const struct run *r = ctx;
-	static const char *journal = "";
 	if (r->quiet && priority > 4)
 		return;
-	if (journal != NULL && *journal == '\0')
-		journal = getenv("JOURNAL_STREAM");
 	char *line = shown_text(text);
-	if (journal != NULL)
+	if (r->journal)
 		fprintf(stderr, "<%d>%s\n", priority, line);
 	else
 		fprintf(stderr, "bongsu-aggregator: %s\n", line);
@@ -338,8 +335,11 @@ static void reload(struct run *r, struct now at)
 	wishes.reload = 0;
 	r->reload_ms = at.mono_ms + (int64_t)r->config->reload_s * 1000;
 	struct node_identity id;
-	if (pki_identity(r->pki, &id, &err))
+	if (pki_identity(r->pki, &id, &err)) {
+		pthread_mutex_lock(&r->node.lock);
 		r->node.cert_days = pki_days_left(r->pki);
+		pthread_mutex_unlock(&r->node.lock);
+	}
 	key_wipe(&id.key);
 	warn_of_end(r, at);
 	tell_refused(r, at);
@@ -375,7 +375,9 @@ enum status run(const struct agg_config *c, bool quiet)
 {
 	static struct run r;
 	struct err err = { 0 };
-	r = (struct run){ .config = c, .quiet = quiet, .held = -1 };
+	r = (struct run){
+		.config = c, .quiet = quiet, .journal = getenv("JOURNAL_STREAM") != NULL, .held = -1
+	};
 	r.woken = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	bool good = r.woken >= 0 || err_set(&err, "eventfd: %s", strerror(errno));
 	good = good && (keys_init() || err_set(&err, "no random numbers can be had"));

@@ -172,7 +172,9 @@ static void one_poison_frame_never_stops_the_chain(void **state)
 	want_dur(1, 1); /* until a tomb stands there */
 	assert_int_equal(sums().events, 13);
 	want_alarm("frame-refused");
-	assert_int_equal(json_int_of(ask_head(200), "sq", 0), 3);
+	json_t *head = ask_head(200);
+	assert_int_equal(json_int_of(head, "sq", 0), 3);
+	json_decref(head);
 }
 
 static void each_fault_has_its_code(void **state)
