@@ -209,22 +209,27 @@ void accept_save(struct node *n, struct child *c)
 	c->dirty = false;
 }
 
+void accept_vouch(struct node *n, const struct peer *p)
+{
+	struct query *q =
+		store_query(n->store, "INSERT INTO child_key VALUES(?1, ?2, ?3, ?4, 0) ON "
+				      "CONFLICT(org, public) DO UPDATE SET "
+				      "not_after = max(not_after, excluded.not_after), not_before "
+				      "= min(not_before, excluded.not_before)");
+	bind_text(q, p->org);
+	bind_blob(q, p->key.public_, KEY_PUBLIC);
+	bind_int(q, p->not_before);
+	bind_int(q, p->not_after);
+	query_run(q);
+}
+
 static void keep_key(struct node *n, struct child *c, const struct peer *p)
 {
 	for (unsigned i = 0; i < c->keys; i++)
 		if (memcmp(c->key[i].key.public_, p->key.public_, KEY_PUBLIC) == 0 &&
 			c->key[i].not_after == p->not_after)
 			return;
-	struct query *q =
-		store_query(n->store, "INSERT INTO child_key VALUES(?1, ?2, ?3, ?4, 0) ON "
-				      "CONFLICT(org, public) DO UPDATE SET "
-				      "not_after = max(not_after, excluded.not_after), not_before "
-				      "= min(not_before, excluded.not_before)");
-	bind_text(q, c->org);
-	bind_blob(q, p->key.public_, KEY_PUBLIC);
-	bind_int(q, p->not_before);
-	bind_int(q, p->not_after);
-	query_run(q);
+	accept_vouch(n, p);
 	read_keys(n, c);
 }
 

@@ -39,6 +39,8 @@ bool accept_allowed(
 /* A key this node certified; frames signed by it are good for windows that end within its validity.
  */
 void accept_key(struct node *n, const struct peer *p, struct now now);
+/* A key of an organisation further below: what it signed is verified by it. */
+void accept_vouch(struct node *n, const struct peer *p);
 /* False: it is known to be revoked, or not known at all. */
 bool accept_revoke(
 	struct node *n, const char *org, const uint8_t public_[KEY_PUBLIC], int64_t at_s);

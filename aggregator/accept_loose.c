@@ -112,14 +112,46 @@ void accept_flash(struct taking *t, const struct frame *f, const char *line, siz
 	pass_up(t, f, line, len, path);
 }
 
-/* Signed by a key that we certified ourselves? Above the first tier that is seldom so, and said. */
-static bool verified_here(const struct taking *t, const struct frame *f)
+enum word { WORD_TAKEN, WORD_VERIFIED, WORD_FALSE };
+
+/* By the keys that we certified or were told of (enroll know). Where there are none for its
+ * organisation the tier between is taken at its word, and that is said with the flash. */
+static enum word word_of(const struct taking *t, const struct frame *f)
 {
-	const struct child *c = accept_child(t->n, f->org);
-	for (unsigned i = 0; c != NULL && i < c->keys; i++)
-		if (frame_verify(f, &c->key[i].key))
-			return true;
-	return false;
+	struct query *q = store_query(
+		t->n->store, "SELECT public FROM child_key WHERE org = ?1 AND revoked_at = 0");
+	enum word w = WORD_TAKEN;
+	bind_text(q, f->org);
+	while (w != WORD_VERIFIED && query_row(q)) {
+		struct key key;
+		size_t size;
+		const void *bytes = row_blob(q, 0, &size);
+		if (size != KEY_PUBLIC)
+			continue;
+		key_from_public(&key, bytes);
+		w = frame_verify(f, &key) ? WORD_VERIFIED : WORD_FALSE;
+	}
+	query_done(q);
+	return w;
+}
+
+/* One that is forged is neither kept nor passed on. */
+static void take_original(struct taking *t, const struct frame *inner, const char *line, size_t len,
+	const json_t *path)
+{
+	struct err err = { 0 };
+	enum word word = word_of(t, inner);
+	if (word == WORD_FALSE) {
+		node_alarm(t->n, t->now, "forged-original", t->child->org,
+			"it passed on a %s of %s that no key of that organisation signed",
+			frame_type_name(inner->type), inner->org);
+		return;
+	}
+	notice_learn(t->n, inner->org, t->child->org);
+	if (inner->type == FRAME_FLASH)
+		accept_flash(t, inner, line, len, path, word == WORD_VERIFIED);
+	else if (inner->type == FRAME_RECEIPT && notice_receipt(t->n, t->peer, inner, t->now, &err))
+		pass_up(t, inner, line, len, path);
 }
 
 void accept_envelope(struct taking *t, const struct frame *f)
@@ -140,13 +172,7 @@ void accept_envelope(struct taking *t, const struct frame *f)
 	if (frame_read(&inner, line, len, &err) == FRAME_GOOD && inner.unknown == 0 &&
 		frame_check_level(&inner, (unsigned)t->n->config->accept_level, &err) ==
 			FRAME_GOOD) {
-		bool verified = verified_here(t, &inner);
-		notice_learn(t->n, inner.org, t->child->org);
-		if (inner.type == FRAME_FLASH)
-			accept_flash(t, &inner, line, len, path, verified);
-		else if (inner.type == FRAME_RECEIPT &&
-			 notice_receipt(t->n, t->peer, &inner, t->now, &err))
-			pass_up(t, &inner, line, len, path);
+		take_original(t, &inner, line, len, path);
 	} else {
 		node_alarm(t->n, t->now, "envelope", t->child->org, "what is in it is refused: %s",
 			err.text);

@@ -28,7 +28,11 @@ const char enrol_usage[] =
 	"enroll token --tier T [--region R] [--sector S] [--days N] [--hours N] [--org ID]\n"
 	"                                          at the parent: a one-time token for join\n"
 	"enroll revoke ID                          at the parent: no longer a child\n"
-	"enroll list                               at the parent: what was issued\n";
+	"enroll list                               at the parent: what was issued\n"
+	"enroll know [FILE]                        at any tier: a certificate of a firm further "
+	"below,\n"
+	"                                          whose originals are verified here from then "
+	"on\n";
 
 struct args {
 	const char *org, *tier, *region, *sector, *host, *days, *hours, *seconds, *plain[2];
@@ -330,6 +334,18 @@ static bool do_list(const struct agg_config *c, const struct args *a, struct err
 	return true;
 }
 
+static bool do_know(const struct agg_config *c, const struct args *a, struct err *err)
+{
+	char *pem = NULL;
+	struct peer who;
+	bool good = read_all(a->plain[0], &pem, err) && pki_know(c->folder, pem, &who, err);
+	if (good)
+		fprintf(stderr, "known: %s %s by key %s\n", tier_name(who.tier), who.org,
+			who.key.kid);
+	free(pem);
+	return good;
+}
+
 int enrol_main(const struct agg_config *c, int argc, char **argv)
 {
 	static const struct {
@@ -337,7 +353,7 @@ int enrol_main(const struct agg_config *c, int argc, char **argv)
 		bool (*run)(const struct agg_config *, const struct args *, struct err *);
 	} commands[] = { { "request", do_request }, { "take", do_take }, { "join", do_join },
 		{ "authority", do_authority }, { "sign", do_sign }, { "token", do_token },
-		{ "revoke", do_revoke }, { "list", do_list } };
+		{ "revoke", do_revoke }, { "list", do_list }, { "know", do_know } };
 	struct args a = { 0 };
 	struct err err = { 0 };
 	for (unsigned i = 0; argc > 0 && i < sizeof commands / sizeof commands[0]; i++) {

@@ -15,6 +15,7 @@ struct pki;
  *   parents/ORG/{cert,ca}.pem   what each parent signed, and the authority of its server certificate
  *   ca.key ca.crt crl.pem       the authority for its children, if it has some
  *   server.crt issued/          our server certificate by it; what it signed
+ *   known/                      certificates of organisations further below
  * Subjects: CN org, OU tier (of an authority: "authority"), ST region, O industry. */
 // clang-format on
 struct pki *pki_open(const char *folder, struct err *err);
@@ -74,15 +75,21 @@ bool pki_request_org(const char *request_pem, char org[ORG_TEXT], struct err *er
 char *pki_authority(const char *folder, struct err *err);
 bool pki_authority_hash(const char *folder, uint8_t out[HASH], struct err *err);
 bool pki_pem_hash(const char *pem, uint8_t out[HASH], struct err *err);
-/* One of issued/. */
+/* One of issued/, of known/. */
 bool pki_issued_read(const char *folder, const char *name, struct peer *out, struct err *err);
+bool pki_known_read(const char *folder, const char *name, struct peer *out, struct err *err);
 /* A grant like the one that @p has. */
 void pki_grant_again(const struct peer *p, struct pki_grant *out);
 /* Less than a third of what @parent signed is left. */
 bool pki_renewal_due(const struct pki *p, const char *parent);
 const char *pki_folder(const struct pki *p);
-/* Files in issued/ of an organisation ("": of all); the names are the caller's to free(). */
+/* Files in issued/ or known/ of an organisation ("": of all); the names are the caller's to free().
+ */
 size_t pki_issued(const char *folder, const char *org, char ***names);
+size_t pki_known(const char *folder, char ***names);
+/* Keeps a certificate that another tier issued, so that originals by its key can be verified here:
+ * the operator's word, nobody else's. */
+bool pki_know(const char *folder, const char *pem, struct peer *who, struct err *err);
 /* Ed25519 keys apart from the node's: of warnings, of publishers of packs (PEM, PKCS #8). */
 bool pki_signing_key(const char *path, struct key *out, struct err *err);
 bool pki_new_key(const char *path, struct key *out, struct err *err);

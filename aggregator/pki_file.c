@@ -154,12 +154,12 @@ bool pki_read_cert(const void *bytes, size_t n, struct peer *out, struct err *er
 	return good;
 }
 
-size_t pki_issued(const char *folder, const char *org, char ***names)
+static size_t list(const char *folder, const char *inner, const char *org, char ***names)
 {
 	char path[PKI_PATH];
 	size_t count = 0, n = strlen(org);
 	*names = NULL;
-	snprintf(path, sizeof path, "%s/issued", folder);
+	snprintf(path, sizeof path, "%s/%s", folder, inner);
 	DIR *d = opendir(path);
 	for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
 		if (e->d_name[0] == '.' || strncmp(e->d_name, org, n) != 0)
@@ -176,15 +176,51 @@ size_t pki_issued(const char *folder, const char *org, char ***names)
 	return count;
 }
 
-bool pki_issued_read(const char *folder, const char *name, struct peer *out, struct err *err)
+size_t pki_issued(const char *folder, const char *org, char ***names)
+{
+	return list(folder, "issued", org, names);
+}
+
+size_t pki_known(const char *folder, char ***names)
+{
+	return list(folder, "known", "", names);
+}
+
+static bool read_one(
+	const char *folder, const char *inner, const char *name, struct peer *out, struct err *err)
 {
 	char path[PKI_PATH];
-	snprintf(path, sizeof path, "issued/%s", name);
+	snprintf(path, sizeof path, "%s/%s", inner, name);
 	gnutls_x509_crt_t crt = pki_read_crt(folder, path, err);
 	bool good = crt != NULL && pki_peer_of(crt, out, err);
 	if (crt != NULL)
 		gnutls_x509_crt_deinit(crt);
 	return good;
+}
+
+bool pki_issued_read(const char *folder, const char *name, struct peer *out, struct err *err)
+{
+	return read_one(folder, "issued", name, out, err);
+}
+
+bool pki_known_read(const char *folder, const char *name, struct peer *out, struct err *err)
+{
+	return read_one(folder, "known", name, out, err);
+}
+
+bool pki_know(const char *folder, const char *pem, struct peer *who, struct err *err)
+{
+	char name[80], place[PKI_PATH];
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	const char *last = strstr(pem, end);
+	if (!pki_read_cert(pem, strlen(pem), who, err))
+		return false;
+	snprintf(place, sizeof place, "%s/known", folder);
+	if (mkdir(place, 0700) != 0 && errno != EEXIST)
+		return err_set(err, "%s: %s", place, strerror(errno));
+	snprintf(name, sizeof name, "known/%s-%s.crt", who->org, who->key.kid);
+	size_t n = last == NULL ? strlen(pem) : (size_t)(last - pem) + sizeof end - 1;
+	return pki_write(folder, name, pem, n, 0644, true, err);
 }
 
 char *pki_authority(const char *folder, struct err *err)

@@ -47,7 +47,7 @@ struct run {
 	int woken; /* eventfd */
 	int held;  /* FOLDER/lock */
 	uint64_t down_seq;
-	int64_t issued_ns; /* when issued/ was changed last */
+	int64_t issued_ns, known_ns; /* when issued/ and known/ were changed last */
 	int64_t reload_ms;
 	int warned_at; /* days: the last step of warnings of our certificate's end */
 };
@@ -207,18 +207,46 @@ static bool open_listeners(struct run *r, struct err *err)
 	return true;
 }
 
+/* Was a folder changed since @seen? */
+static bool changed(const struct run *r, const char *inner, int64_t *seen)
+{
+	char path[4200];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/%s", r->config->folder, inner);
+	if (stat(path, &st) != 0)
+		return false;
+	int64_t at = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	bool is = at != *seen;
+	*seen = at;
+	return is;
+}
+
+static void learn_known(struct run *r)
+{
+	char **names = NULL;
+	if (!changed(r, "known", &r->known_ns))
+		return;
+	size_t count = pki_known(r->config->folder, &names);
+	pthread_mutex_lock(&r->node.lock);
+	store_begin(r->node.store);
+	for (size_t i = 0; i < count; i++) {
+		struct peer who;
+		struct err ignored = { 0 };
+		if (pki_known_read(r->config->folder, names[i], &who, &ignored))
+			accept_vouch(&r->node, &who);
+		free(names[i]);
+	}
+	store_commit(r->node.store);
+	pthread_mutex_unlock(&r->node.lock);
+	free(names);
+}
+
 /* What was signed here is a child from then on, whether it has come or not. */
 static void learn_issued(struct run *r)
 {
-	char path[4200], **names = NULL;
-	struct stat st;
-	snprintf(path, sizeof path, "%s/issued", r->config->folder);
-	if (stat(path, &st) != 0)
+	char **names = NULL;
+	if (!changed(r, "issued", &r->issued_ns))
 		return;
-	int64_t changed = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-	if (changed == r->issued_ns)
-		return;
-	r->issued_ns = changed;
 	size_t count = pki_issued(r->config->folder, "", &names);
 	pthread_mutex_lock(&r->node.lock);
 	store_begin(r->node.store);
@@ -343,8 +371,10 @@ static void reload(struct run *r, struct now at)
 	key_wipe(&id.key);
 	warn_of_end(r, at);
 	tell_refused(r, at);
-	if (r->chain != NULL)
+	if (r->chain != NULL) {
 		learn_issued(r);
+		learn_known(r);
+	}
 	if (r->api_state != NULL)
 		api_reload(r->api_state, &err);
 	if (pki_reload(r->pki, revoked, r, &err))

@@ -82,6 +82,32 @@ def test_four_tiers(world):
     equal(roll_up["path"][-1], province.org, roll_up["path"])
 
 
+def test_a_province_that_invents(world):
+    """The nation that was told of an enterprise's key takes only what that key signed from a province."""
+    nation = world.node("nation", "nation", settings={"chain.reload": 1}, feed=world.redis("nation"))
+    node = world.node("province", "province", [nation], region="370000", start=False)
+    node.make_authority()
+    firm_node = world.node("firm", "enterprise", [node], region="370500", sector="C26", start=False)
+    province, firm = by_hand.Child(node, nation), by_hand.Child(firm_node, node)
+
+    def passed_on(line):
+        orig = base64.b64encode(line).decode()
+        equal(province.post([province.line("envelope", {"path": [node.org], "orig": orig}, False)]).status, 200, "envelope")
+        return rows(nation, "SELECT verified FROM flash WHERE id = ?", json.loads(line)["id"])
+    equal(passed_on(firm.flash(1)), [(0,)], "before: taken at the province's word, and kept as such")
+    cert = os.path.join(firm_node.folder, "parents", node.org, "cert.pem")
+    nation.do("enroll", "know", cert)
+    wait_for(lambda: rows(nation, "SELECT org FROM child_key WHERE org = ?", firm.org), what="the key")
+    equal(passed_on(firm.flash(2)), [(1,)], "from then on verified")
+    firm.key, own = by_hand.Key(), firm.key
+    equal(passed_on(firm.flash(3)), [], "by a key of the province's making")
+    firm.key = own
+    equal(passed_on(firm.flash(4).replace(b'"sev":1', b'"sev":2')), [], "with other words")
+    assert "forged-original" in nation.alarms(), nation.alarms()
+    equal(len(world.servers["nation"].feed("flash")), 2, "in the feed")
+    equal([c["org"] for c in nation.status()["children"]], [node.org], "the firm is no child of the nation")
+
+
 def test_two_parents(world):
     """The province counts, a sector's centre views: nothing twice, and the centre says that its sums are not all."""
     nation = world.node("nation", "nation")
