@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "aggregator/fault.h"
+#include "aggregator/store_private.h"
 
 enum { STATEMENTS = 512, BUSY_MS = 10000, WAL_PAGES = 4000 };
 
@@ -141,79 +142,22 @@ static bool connect_to(struct store *s, const struct store_options *o, struct er
 	return false;
 }
 
-/* A file beside the database, so that the next start knows what this one found. */
-static bool mark_path(const char *path, char *out, size_t cap)
-{
-	int n = path == NULL ? -1 : snprintf(out, cap, "%s.condemned", path);
-	return n > 0 && (size_t)n < cap;
-}
-
 void store_condemn(struct store *s, const char *why)
 {
-	char path[4300];
 	if (!s->failed)
 		snprintf(s->why, sizeof s->why, "%s", why);
 	s->failed = true;
 	s->trouble = STORE_DAMAGED;
-	bool marked = s->condemned || !mark_path(s->path, path, sizeof path);
+	if (!s->condemned && s->path != NULL)
+		store_mark(s->path, why);
 	s->condemned = true;
-	FILE *f = marked ? NULL : fopen(path, "w");
-	if (f == NULL)
-		return; /* the next start has its own check */
-	fprintf(f, "%s\n", why);
-	fclose(f);
-}
-
-/* False and @err with its reason: an earlier run has found damage. */
-static bool uncondemned(const char *path, struct err *err)
-{
-	char mark[4300], why[256] = "";
-	FILE *f = mark_path(path, mark, sizeof mark) ? fopen(mark, "r") : NULL;
-	if (f == NULL)
-		return true;
-	if (fgets(why, sizeof why, f) == NULL)
-		why[0] = '\0';
-	fclose(f);
-	why[strcspn(why, "\n")] = '\0';
-	return err_set(err, "%s: found damaged while in use: %s", path, why);
-}
-
-/* Puts a damaged database aside with everything that belongs to it. */
-static bool set_aside(const char *path, struct err *err)
-{
-	static const char *const parts[] = { "", "-wal", "-shm" };
-	long long now = (long long)time(NULL);
-	for (unsigned i = 0; i < 3; i++) {
-		char from[4200], to[4300];
-		snprintf(from, sizeof from, "%s%s", path, parts[i]);
-		snprintf(to, sizeof to, "%s.damaged-%lld%s", path, now, parts[i]);
-		if (rename(from, to) != 0 && errno != ENOENT)
-			return err_set(err, "%s: %s", from, strerror(errno));
-	}
-	char mark[4300];
-	if (mark_path(path, mark, sizeof mark))
-		unlink(mark);
-	return true;
-}
-
-static bool there(const char *path, const char *part, bool *empty)
-{
-	char name[4300];
-	struct stat st;
-	snprintf(name, sizeof name, "%s%s", path, part);
-	bool found = stat(name, &st) == 0;
-	*empty = found && st.st_size == 0;
-	return found;
 }
 
 /* Opens what is there. False and *bad: it is damaged, as @err says. */
 static bool open_it(struct store *s, const struct store_options *o, bool *bad, struct err *err)
 {
-	bool empty = false, ignored;
-	bool old =
-		o->path != NULL && (there(o->path, "", &empty) || there(o->path, "-wal", &ignored));
-	*bad = old && !o->look &&
-	       (!uncondemned(o->path, err) || (empty && !err_set(err, "%s: it is empty", o->path)));
+	bool old = o->path != NULL && store_is_there(o->path);
+	*bad = o->path != NULL && !o->look && !store_unmarked(o->path, err);
 	if (*bad)
 		return false;
 	if (connect_to(s, o, err))
@@ -229,14 +173,13 @@ static bool open_it(struct store *s, const struct store_options *o, bool *bad, s
 static enum store_open open_or_rebuild(
 	struct store *s, const struct store_options *o, struct err *err)
 {
-	bool bad, ignored;
-	bool old = o->path != NULL && there(o->path, "", &ignored);
+	bool bad, old = o->path != NULL && store_is_there(o->path);
 	struct err again = { 0 };
 	if (open_it(s, o, &bad, err))
 		return old ? STORE_GOOD : STORE_NEW;
 	if (!bad)
 		return STORE_FAILED;
-	if (set_aside(o->path, &again) && connect_to(s, o, &again))
+	if (store_set_aside(o->path, err->text, &again) && connect_to(s, o, &again))
 		return STORE_REBUILT;
 	*err = again;
 	return STORE_FAILED;
