@@ -15,7 +15,7 @@ SAY      = $(if $V,,@echo "  $1 $@" &&)
 LINK     = $(call SAY,LD) $(CC) $(ALL) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@
 
 # A program gets of these, and of our own archives, what it uses.
-LIBS     = $(shell pkg-config --libs libpcap yaml-0.1 hiredis jansson libpcre2-8 gnutls libcap-ng libseccomp) -lm -pthread
+LIBS     = $(shell pkg-config --libs libpcap yaml-0.1 hiredis jansson libpcre2-8 gnutls libcap-ng libseccomp libsodium) -lm -pthread
 CHAIN    = $(shell pkg-config --libs libmicrohttpd libcurl sqlite3 libsodium libzstd zlib) $(LIBS)
 objs     = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
 LIBRARY  = $B/sensor.a $B/dissectors.a $B/common.a

@@ -9,6 +9,7 @@
 #include "aggregator/digest_private.h"
 #include "aggregator/fault.h"
 #include "aggregator/link.h"
+#include "aggregator/notice.h"
 
 enum { AGAIN_MS = 1000 };
 
@@ -157,10 +158,27 @@ static void forget(struct node *n)
 	d->sensors = 0;
 }
 
+static void share(void *ctx, const char *name, const char *bytes, size_t size)
+{
+	shared_rules_add(ctx, name, bytes, size);
+}
+
+void digest_share(struct node *n)
+{
+	const struct text_list *own = &n->config->shared_rules;
+	static const char *const shipped[] = { BONGSU_RULES, "rules" };
+	struct digest *d = n->digest;
+	if (d == NULL)
+		return;
+	shared_rules_free(d->shared);
+	d->shared = own->count > 0 ? shared_rules_load((const char *const *)own->text, own->count)
+				   : shared_rules_load(shipped, 2);
+	if (d->shared != NULL)
+		pack_each_accepted(n, share, d->shared);
+}
+
 bool digest_open(struct node *n, struct now now, struct err *err)
 {
-	const struct agg_config *c = n->config;
-	static const char *const shipped[] = { BONGSU_RULES, "rules" };
 	struct digest *d = calloc(1, sizeof *d);
 	if (d == NULL)
 		return err_set(err, "out of memory");
@@ -169,10 +187,7 @@ bool digest_open(struct node *n, struct now now, struct err *err)
 	d->canary_ms = -1;
 	d->beat_ms = now.mono_ms;
 	d->wall_minus_mono = now.wall_ms - now.mono_ms;
-	d->shared = c->shared_rules.count > 0
-			    ? shared_rules_load((const char *const *)c->shared_rules.text,
-				      c->shared_rules.count)
-			    : shared_rules_load(shipped, 2);
+	digest_share(n);
 	read_positions(n);
 	read_window(n, now);
 	return store_trouble(n->store) != STORE_DAMAGED || err_set(err, "%s", store_why(n->store));

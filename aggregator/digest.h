@@ -10,6 +10,8 @@ extern const char digest_tables[]; /* for store_schema() */
  * sensors. */
 bool digest_open(struct node *n, struct now now, struct err *err);
 void digest_free(struct node *n);
+/* Which rules may leave by name: those of the configuration, and of packs that were accepted. */
+void digest_share(struct node *n);
 /* Writes what digest_fold() changed; before the transaction of the fold is committed. */
 void digest_save(struct node *n);
 /* That transaction failed: back to what the store holds. */

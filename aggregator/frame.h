@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "aggregator/keys.h"
+#include "common/keys.h"
 #include "common/json.h"
 
 enum {

@@ -37,6 +37,7 @@ struct intake {
 	struct source home; /* of what is not one sensor's: its trouble */
 	struct source source[INTAKE_SOURCES];
 	unsigned sources;
+	int64_t packs_ms, packs_look_ms; /* mono: the next */
 	enum trouble trouble; /* of the last call that failed */
 	char said[256];       /* of it, once */
 	pthread_t thread;
@@ -56,6 +57,8 @@ enum intake_entry intake_read(
 	const struct bus_reply *e, const char *sensor, struct intake_event *ev);
 /* Reads the events of windows that were cut (digest_again.c). False and @err as below. */
 bool intake_again(struct intake *in, struct err *err);
+/* Gives accepted rule packs and indicator sets to the sensors (intake_packs.c). False and @err. */
+bool intake_packs(struct intake *in, struct err *err);
 /* One batch of a stream, or what has to be settled before. Sets *any where there was something.
  * False and @err: see in->trouble. */
 bool intake_stream(struct intake *in, struct source *s, bool *any, struct err *err);

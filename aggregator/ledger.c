@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "aggregator/inflate.h"
-#include "aggregator/keys.h"
+#include "common/keys.h"
 
 /* text: what left, as zstd; NULL where it was trimmed. */
 const char ledger_tables[] =

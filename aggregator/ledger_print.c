@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "aggregator/inflate.h"
-#include "aggregator/keys.h"
+#include "common/keys.h"
 
 enum { TEXT_MAX = 16 * 1024 * 1024, DEPTH = 6, RECEIPTS_LOOKED = 64 };
 

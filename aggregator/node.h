@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #include "aggregator/config.h"
-#include "aggregator/keys.h"
+#include "common/keys.h"
 #include "aggregator/store.h"
 #include "common/json.h"
 

@@ -10,6 +10,7 @@
 
 #include "aggregator/accept.h"
 #include "aggregator/link.h"
+#include "common/signed_pack.h"
 
 extern const char notice_tables[];
 
@@ -65,9 +66,6 @@ json_t *notice_list(struct node *n, bool open_only);
 json_t *notice_show(struct node *n, const char *id);
 
 /* --- rule packs and indicator sets --- */
-/* Signed by publishers, apart from who issues them: text over name, version, expiry, SHA-256. */
-size_t pack_signed_text(char *out, size_t cap, const char *name, int64_t version, int64_t expires,
-	const char *sha256);
 /* Cuts @bytes into frames and publishes them. @sigs: [{kid, sig}]. */
 bool pack_publish(struct node *n, const char *name, int64_t version, int64_t expires,
 	const void *bytes, size_t size, const json_t *sigs, const struct key *key, struct now now,
@@ -76,8 +74,20 @@ void pack_take(struct node *n, const struct frame *f, struct now now);
 /* @yes: the site takes it, else it does not. */
 bool pack_decide(struct node *n, const char *name, bool yes, struct now now, struct err *err);
 json_t *pack_list(struct node *n);
-/* The next accepted one that Redis does not hold yet; false: none. The caller's to free(). */
-bool pack_next(struct node *n, char name[65], char **bytes, size_t *size);
-void pack_stored(struct node *n, const char *name);
+/* What Redis does not hold yet: an accepted one, or word that it was taken back. False: nothing. */
+struct pack_out {
+	char name[PACK_NAME];
+	int64_t version;
+	bool withdrawn;
+	char *bytes; /* the caller's to free() */
+	size_t size;
+};
+bool pack_next(struct node *n, struct pack_out *out);
+bool pack_stored(struct node *n, const struct pack_out *out);
+/* Accepted ones that Redis lost are given to it again: @held says which it has. */
+void pack_missing(struct node *n, bool (*held)(const void *ctx, const char *name), const void *ctx);
+/* Accepted rule packs; under the node's lock. */
+void pack_each_accepted(struct node *n,
+	void (*each)(void *ctx, const char *name, const char *bytes, size_t size), void *ctx);
 
 #endif

@@ -14,7 +14,7 @@
 #include "aggregator/run.h"
 #include "common/shown.h"
 
-enum { PACK_MOST = 16 * 1024 * 1024, SETS_MOST = 1000 };
+enum { SETS_MOST = 1000 };
 
 const char notice_usage[] =
 	"notice issue --warning COLOUR --text T [--action T] [--category C] [--product P] "

@@ -5,17 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/digest.h"
 #include "aggregator/notice_private.h"
 
-enum { PIECE = 44 * 1024, NAMES_MOST = 64 };
-
-size_t pack_signed_text(char *out, size_t cap, const char *name, int64_t version, int64_t expires,
-	const char *sha256)
-{
-	int n = snprintf(out, cap, "bongsu-pack/1\n%s\n%lld\n%lld\n%s\n", name, (long long)version,
-		(long long)expires, sha256);
-	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
-}
+enum { PIECE = 44 * 1024 };
 
 /* --- publishing -------------------------------------------------------------------------- */
 
@@ -69,43 +62,6 @@ bool pack_publish(struct node *n, const char *name, int64_t version, int64_t exp
 
 /* --- taking ------------------------------------------------------------------------------ */
 
-static bool is_named_before(const struct text_list *keys, size_t at)
-{
-	for (size_t i = 0; i < at; i++)
-		if (strcmp(keys->text[i], keys->text[at]) == 0)
-			return true;
-	return false;
-}
-
-/* How many of the configured publishers signed it; who is named twice is one. */
-static unsigned signatures(const struct node *n, const json_t *sigs, const char *text, size_t len)
-{
-	unsigned good = 0;
-	for (size_t k = 0; k < n->config->pack_keys.count; k++) {
-		const char *hex = n->config->pack_keys.text[k];
-		if (is_named_before(&n->config->pack_keys, k))
-			continue;
-		uint8_t public_[KEY_PUBLIC], sig[KEY_SIG];
-		struct key key;
-		size_t i, size;
-		const json_t *s;
-		if (!hex_read(hex, strlen(hex), public_, sizeof public_))
-			continue;
-		key_from_public(&key, public_);
-		json_array_foreach(sigs, i, s)
-		{
-			const char *kid = json_text_of(s, "kid"), *b64 = json_text_of(s, "sig");
-			if (kid == NULL || b64 == NULL || strcmp(kid, key.kid) != 0 ||
-				!base64_read(b64, strlen(b64), sig, sizeof sig, &size) ||
-				size != KEY_SIG || !key_verify(&key, text, len, sig))
-				continue;
-			good++;
-			break;
-		}
-	}
-	return good;
-}
-
 /* The highest version that was ever trusted here. */
 static int64_t trusted_version(struct node *n, const char *name)
 {
@@ -134,16 +90,32 @@ static bool judge(
 	int64_t version = json_int_of(f->json, "version", 0);
 	int64_t expires = json_int_of(f->json, "expires", 0);
 	size_t len = pack_signed_text(text, sizeof text, name, version, expires, sha256);
+	if (len == 0 || !pack_name_good(name))
+		return err_set(err, "%.64s: no name of a pack", name);
 	if (expires <= now.wall_ms / 1000)
 		return err_set(err, "%s %lld has expired", name, (long long)version);
 	if (version <= trusted_version(n, name))
 		return err_set(err, "%s %lld: version %lld is trusted already", name,
 			(long long)version, (long long)trusted_version(n, name));
-	unsigned good = signatures(n, json_object_get(f->json, "sigs"), text, len);
+	unsigned good =
+		pack_signatures(&n->config->pack_keys, json_object_get(f->json, "sigs"), text, len);
 	if (good < n->config->pack_threshold)
 		return err_set(err, "%s %lld: %u of %llu signatures of publishers", name,
 			(long long)version, good, (unsigned long long)n->config->pack_threshold);
 	return true;
+}
+
+/* The same comes by several upstreams. */
+static bool is_held(struct node *n, const char *name, int64_t version, const char *sha256)
+{
+	struct query *q = store_query(
+		n->store, "SELECT 1 FROM pack WHERE name = ?1 AND version = ?2 AND sha256 = ?3");
+	bind_text(q, name);
+	bind_int(q, version);
+	bind_text(q, sha256);
+	bool held = query_row(q);
+	query_done(q);
+	return held;
 }
 
 static int64_t rows_of(struct node *n, const char *sql)
@@ -258,10 +230,12 @@ static void take_piece(struct node *n, const struct frame *f, struct now now, st
 	uint8_t hash[HASH];
 	char hex[HASH_HEX];
 	size_t size;
+	if (is_held(n, name, version, sha256))
+		return;
 	/* signatures first: nobody fills our disk with pieces of nothing */
 	if (!judge(n, f, sha256, now, err))
 		return;
-	if (rows_of(n, "SELECT count(DISTINCT name) FROM pack_part") >= NAMES_MOST) {
+	if (rows_of(n, "SELECT count(DISTINCT name) FROM pack_part") >= PACK_NAMES) {
 		err_set(err, "%s: too many packs are coming at once", name);
 		return;
 	}
@@ -291,29 +265,63 @@ void pack_take(struct node *n, const struct frame *f, struct now now)
 		take_piece(n, f, now, &err);
 	} else {
 		char *text = items_of(f, &len, sha256);
-		if (judge(n, f, sha256, now, &err))
+		if (!is_held(n, json_text_of(f->json, "name"), json_int_of(f->json, "version", 0),
+			    sha256) &&
+			judge(n, f, sha256, now, &err))
 			offer(n, f, sha256, text, len, now);
 		free(text);
 	}
 	if (err.set)
-		node_say(n, 4, "%s", err.text);
+		node_alarm(n, now, "pack-refused", json_text_of(f->json, "name"), "%s", err.text);
 }
 
 /* --- deciding ---------------------------------------------------------------------------- */
 
-bool pack_decide(struct node *n, const char *name, bool yes, struct now now, struct err *err)
+/* The state of the newest, and when that ends; false: no such pack. */
+static bool newest(struct node *n, const char *name, char state[16], int64_t *expires)
 {
-	(void)now;
-	pthread_mutex_lock(&n->lock);
-	store_begin(n->store);
+	struct query *q = store_query(n->store, "SELECT state, expires_s FROM pack WHERE name = ?1 "
+						"ORDER BY version DESC LIMIT 1");
+	bind_text(q, name);
+	bool found = query_row(q);
+	if (found) {
+		snprintf(state, 16, "%s", row_text(q, 0));
+		*expires = row_int(q, 1);
+	}
+	query_done(q);
+	return found;
+}
+
+/* Sensors are told of a refusal only where they had it. */
+static const char *decided(const char *state, bool yes)
+{
+	bool had = strcmp(state, "accepted") == 0 || strcmp(state, "withdrawn") == 0;
+	return yes ? "accepted" : had ? "withdrawn" : "refused";
+}
+
+static void set_state(struct node *n, const char *name, const char *state)
+{
 	struct query *q = store_query(n->store,
 		"UPDATE pack SET state = ?2, stored = 0 WHERE name = ?1 AND version = (SELECT "
 		"max(version) FROM pack WHERE name = ?1)");
 	bind_text(q, name);
-	bind_text(q, yes ? "accepted" : "refused");
+	bind_text(q, state);
 	query_run(q);
-	if (store_changes(n->store) == 0)
-		err_set(err, "%s: no such pack was offered", name);
+}
+
+bool pack_decide(struct node *n, const char *name, bool yes, struct now now, struct err *err)
+{
+	char state[16];
+	int64_t expires = 0;
+	pthread_mutex_lock(&n->lock);
+	store_begin(n->store);
+	if (!newest(n, name, state, &expires))
+		err_set(err, "%s: no such pack was offered (pack list shows those that were)",
+			name);
+	else if (yes && expires <= now.wall_ms / 1000)
+		err_set(err, "%s: what was offered has expired", name);
+	else if (strcmp(state, decided(state, yes)) != 0)
+		set_state(n, name, decided(state, yes));
 	if (!store_commit(n->store))
 		err_set(err, "%s", store_why(n->store));
 	pthread_mutex_unlock(&n->lock);
@@ -338,50 +346,96 @@ json_t *pack_list(struct node *n)
 	return list;
 }
 
-/* One line of JSON that says what it is and who signed it, then the bytes as they are. */
-bool pack_next(struct node *n, char name[65], char **bytes, size_t *size)
+/* --- to the sensors ---------------------------------------------------------------------- */
+
+static bool write_out(struct query *q, struct pack_out *out)
 {
 	struct err ignored = { 0 };
-	bool found = false;
-	pthread_mutex_lock(&n->lock);
-	struct query *q =
-		store_query(n->store, "SELECT name, version, kind, sha256, expires_s, sigs, "
-				      "bytes FROM pack WHERE state = 'accepted' AND "
-				      "stored = 0 LIMIT 1");
-	if (query_row(q)) {
-		size_t len, body_len;
-		const char *sigs = row_text(q, 5);
-		snprintf(name, 65, "%s", row_text(q, 0));
-		json_t *head = json_pack("{s:s, s:I, s:s, s:I, s:s, s:o}", "name", row_text(q, 0),
-			"version", (json_int_t)row_int(q, 1), "kind",
-			frame_type_name((enum frame_type)row_int(q, 2)), "expires",
-			(json_int_t)row_int(q, 4), "sha256", row_text(q, 3), "sigs",
-			json_read(sigs, strlen(sigs), 4, &ignored));
-		char *text = head == NULL ? NULL : json_write(head, &len);
-		const void *body = row_blob(q, 6, &body_len);
-		*bytes = text == NULL ? NULL : malloc(len + 1 + body_len + 1);
-		if (*bytes != NULL) {
-			memcpy(*bytes, text, len);
-			(*bytes)[len] = '\n';
-			memcpy(*bytes + len + 1, body, body_len);
-			*size = len + 1 + body_len;
-			found = true;
-		}
-		free(text);
-		json_decref(head);
+	size_t body;
+	const char *sigs = row_text(q, 5);
+	struct signed_pack p = { .version = row_int(q, 1), .expires = row_int(q, 3) };
+	p.bytes = row_blob(q, 6, &body);
+	p.size = body;
+	p.kind = row_int(q, 2) == FRAME_PACK ? PACK_RULES : PACK_INDICATORS;
+	if (strcmp(row_text(q, 7), "withdrawn") == 0) {
+		p.kind = PACK_WITHDRAWN;
+		p.size = 0;
 	}
+	snprintf(p.name, sizeof p.name, "%s", row_text(q, 0));
+	snprintf(p.sha256, sizeof p.sha256, "%s", row_text(q, 4));
+	p.sigs = json_read(sigs, strlen(sigs), 4, &ignored);
+	out->bytes = signed_pack_write(&p, &out->size);
+	out->version = p.version;
+	out->withdrawn = p.kind == PACK_WITHDRAWN;
+	snprintf(out->name, sizeof out->name, "%s", p.name);
+	signed_pack_free(&p);
+	return out->bytes != NULL;
+}
+
+bool pack_next(struct node *n, struct pack_out *out)
+{
+	pthread_mutex_lock(&n->lock);
+	struct query *q = store_query(n->store,
+		"SELECT name, version, kind, expires_s, sha256, sigs, bytes, "
+		"state FROM pack WHERE state IN ('accepted', 'withdrawn') AND "
+		"stored = 0 LIMIT 1");
+	bool found = query_row(q) && write_out(q, out);
 	query_done(q);
 	pthread_mutex_unlock(&n->lock);
 	return found;
 }
 
-void pack_stored(struct node *n, const char *name)
+bool pack_stored(struct node *n, const struct pack_out *out)
 {
 	pthread_mutex_lock(&n->lock);
 	store_begin(n->store);
-	struct query *q = store_query(n->store, "UPDATE pack SET stored = 1 WHERE name = ?1");
-	bind_text(q, name);
+	/* unless somebody decided otherwise meanwhile */
+	struct query *q = store_query(n->store, "UPDATE pack SET stored = 1 WHERE name = ?1 AND "
+						"version = ?2 AND state = ?3");
+	bind_text(q, out->name);
+	bind_int(q, out->version);
+	bind_text(q, out->withdrawn ? "withdrawn" : "accepted");
 	query_run(q);
+	digest_share(n);
+	bool good = store_commit(n->store);
+	if (good)
+		node_say(n, 5, "pack %s %lld: %s sensors", out->name, (long long)out->version,
+			out->withdrawn ? "taken back from" : "given to");
+	pthread_mutex_unlock(&n->lock);
+	return good;
+}
+
+void pack_missing(struct node *n, bool (*held)(const void *ctx, const char *name), const void *ctx)
+{
+	char lost[PACK_NAMES][PACK_NAME];
+	size_t count = 0;
+	pthread_mutex_lock(&n->lock);
+	store_begin(n->store);
+	struct query *q = store_query(
+		n->store, "SELECT name FROM pack WHERE state = 'accepted' AND stored = 1");
+	while (query_row(q) && count < PACK_NAMES)
+		if (!held(ctx, row_text(q, 0)))
+			snprintf(lost[count++], PACK_NAME, "%s", row_text(q, 0));
+	query_done(q);
+	for (size_t i = 0; i < count; i++) {
+		q = store_query(n->store, "UPDATE pack SET stored = 0 WHERE name = ?1");
+		bind_text(q, lost[i]);
+		query_run(q);
+	}
 	store_commit(n->store);
 	pthread_mutex_unlock(&n->lock);
+}
+
+void pack_each_accepted(struct node *n,
+	void (*each)(void *ctx, const char *name, const char *bytes, size_t size), void *ctx)
+{
+	struct query *q = store_query(
+		n->store, "SELECT name, bytes FROM pack WHERE state = 'accepted' AND kind = ?1");
+	bind_int(q, FRAME_PACK);
+	while (query_row(q)) {
+		size_t size;
+		const char *bytes = row_blob(q, 1, &size);
+		each(ctx, row_text(q, 0), bytes, size);
+	}
+	query_done(q);
 }

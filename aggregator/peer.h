@@ -2,7 +2,7 @@
 #ifndef AGGREGATOR_PEER_H
 #define AGGREGATOR_PEER_H
 
-#include "aggregator/keys.h"
+#include "common/keys.h"
 #include "aggregator/node.h"
 
 struct peer {

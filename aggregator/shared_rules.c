@@ -38,15 +38,36 @@ static void add(struct shared_rules *r, const char *id)
 	memcpy(r->id[r->count++], id, UUID + 1);
 }
 
-static void read_file(struct shared_rules *r, const char *path)
+static void add_ids(struct shared_rules *r, const struct yaml_file *f)
 {
-	struct text_list faults = { 0 };
-	struct yaml_file *f = yaml_load(path, &faults);
 	for (size_t i = 0; f != NULL && i < f->count; i++) {
 		const struct yaml *id = yaml_get(f->document[i], "id");
 		if (id != NULL && id->kind == YAML_TEXT)
 			add(r, id->text);
 	}
+}
+
+static void read_file(struct shared_rules *r, const char *path)
+{
+	struct text_list faults = { 0 };
+	struct yaml_file *f = yaml_load(path, &faults);
+	add_ids(r, f);
+	yaml_file_free(f);
+	text_list_free(&faults);
+}
+
+static void sort(struct shared_rules *r)
+{
+	if (r->count > 0)
+		qsort(r->id, r->count, sizeof *r->id, compare);
+}
+
+void shared_rules_add(struct shared_rules *r, const char *name, const char *text, size_t len)
+{
+	struct text_list faults = { 0 };
+	struct yaml_file *f = yaml_parse(name, text, len, &faults);
+	add_ids(r, f);
+	sort(r);
 	yaml_file_free(f);
 	text_list_free(&faults);
 }
@@ -81,8 +102,8 @@ struct shared_rules *shared_rules_load(const char *const *paths, size_t count)
 	struct shared_rules *r = calloc(1, sizeof *r);
 	for (size_t i = 0; r != NULL && i < count; i++)
 		read_path(r, paths[i], 0);
-	if (r != NULL && r->count > 0)
-		qsort(r->id, r->count, sizeof *r->id, compare);
+	if (r != NULL)
+		sort(r);
 	return r;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregator/keys.h"
+#include "common/keys.h"
 
 static const char *word(const char *text, const char *const *words, const char *otherwise)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregator/keys.h"
+#include "common/keys.h"
 
 static const char *const totals[] = { "pkts", "drops", "events", "other", "alerts", "items",
 	"suppressed", "sampled", "withheld" };

@@ -24,7 +24,7 @@ struct anomaly {
 	const struct flow *flow; /* or NULL */
 	unsigned from;           /* which end sent it, where flow is set */
 	uint64_t count;          /* bytes for blind_interval, else occurrences that this tells of */
-	const char *detail;      /* static, or NULL */
+	const char *detail;      /* as long as the call, or NULL */
 };
 
 /* Called in packet order on packet time. @pdu and what it borrows die with the call; the callee

@@ -101,10 +101,20 @@ static void writable_paths(const struct run *r, struct text_list *out)
 	for (size_t i = 0; i < specs->count; i++)
 		if (strncmp(specs->text[i], "file:", 5) == 0)
 			add_folder(out, specs->text[i] + 5);
+	if (r->config->pack_folder != NULL && r->config->pack_keys.count > 0)
+		add_folder(out, r->config->pack_folder);
 	if (r->options->pdus != NULL && strcmp(r->options->pdus, "-") != 0)
 		add_folder(out, r->options->pdus);
 	if (r->options->pidfile != NULL)
 		add_folder(out, r->options->pidfile);
+}
+
+static void add_reads(struct text_list *out, const char *spec)
+{
+	char paths[SINK_READS][SINK_PATH];
+	unsigned n = sink_reads(spec, paths);
+	while (n > 0)
+		text_list_keep(out, paths[--n]);
 }
 
 static void readable_paths(const struct run *r, struct text_list *out)
@@ -117,12 +127,10 @@ static void readable_paths(const struct run *r, struct text_list *out)
 		text_list_keep(out, r->rules.attack);
 	const struct text_list *specs =
 		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
-	for (size_t i = 0; i < specs->count; i++) {
-		char paths[SINK_READS][SINK_PATH];
-		unsigned n = sink_reads(specs->text[i], paths);
-		while (n > 0)
-			text_list_keep(out, paths[--n]);
-	}
+	for (size_t i = 0; i < specs->count; i++)
+		add_reads(out, specs->text[i]);
+	if (r->config->pack_redis != NULL)
+		add_reads(out, r->config->pack_redis);
 }
 
 /* NULL-terminated, as sandbox_enter() takes them; the caller frees the array. */

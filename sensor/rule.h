@@ -54,6 +54,12 @@ struct rule_source {
 		size_t count;
 	} * lists;
 	size_t list_count;
+	/* rules that lie in no file, read after those of paths; @name is only told in faults */
+	const struct rule_text {
+		const char *name, *text;
+		size_t len;
+	} * texts;
+	size_t text_count;
 	/* names by the indexes that flows carry (flow.h); [0] is NULL */
 	const char *const *role_names, *const *zone_names, *const *name_names;
 	size_t role_count, zone_count, name_count;

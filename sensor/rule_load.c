@@ -186,16 +186,25 @@ static void read_document(struct loader *l, const struct yaml *doc)
 
 /* --- files ------------------------------------------------------------------------------- */
 
-static void read_file(struct loader *l, const char *path)
+static void read_documents(struct loader *l, struct yaml_file *file)
 {
-	struct yaml_file *file = yaml_load(path, l->faults);
-	if (file == NULL)
-		return;
 	l->files = grown(l->files, &l->file_cap, l->file_count, sizeof(struct yaml_file *));
 	l->files[l->file_count++] = file;
 	l->path = file->path;
 	for (size_t i = 0; i < file->count; i++)
 		read_document(l, file->document[i]);
+}
+
+static void read_file(struct loader *l, const char *path)
+{
+	struct yaml_file *file = yaml_load(path, l->faults);
+	if (file != NULL)
+		read_documents(l, file);
+}
+
+static void read_text(struct loader *l, const struct rule_text *t)
+{
+	read_documents(l, yaml_parse(t->name, t->text, t->len, l->faults));
 }
 
 static bool ends_with(const char *name, const char *end)
@@ -433,6 +442,8 @@ struct rules *rules_load(const struct rule_source *from, struct text_list *fault
 	attack_load(&l);
 	for (size_t i = 0; i < from->path_count; i++)
 		read_path(&l, from->paths[i], 0, true);
+	for (size_t i = 0; i < from->text_count; i++)
+		read_text(&l, &from->texts[i]);
 	return rules_settle(&l, before);
 }
 
@@ -442,12 +453,7 @@ struct rules *rules_parse(const struct rule_source *from, const char *path, cons
 	size_t before = faults->count;
 	struct loader l = { .rules = rules_new(from), .from = from, .faults = faults };
 	attack_load(&l);
-	struct yaml_file *file = yaml_parse(path, text, len, faults);
-	l.files = grown(l.files, &l.file_cap, 0, sizeof(struct yaml_file *));
-	l.files[l.file_count++] = file;
-	l.path = file->path;
-	for (size_t i = 0; i < file->count; i++)
-		read_document(&l, file->document[i]);
+	read_text(&l, &(struct rule_text){ path, text, len });
 	return rules_settle(&l, before);
 }
 

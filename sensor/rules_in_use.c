@@ -71,22 +71,29 @@ void rules_find(struct rules_in_use *u, const struct options *o, const struct co
 		u->attack = companion(folder, "attack.yaml");
 }
 
-bool rules_read(struct rules_in_use *u, const struct config *c, struct text_list *faults)
+struct rules *rules_compile(const struct rules_in_use *u, const struct config *c,
+	const struct rules_beside *beside, struct text_list *faults)
 {
-	struct rule_list *lists = calloc(c->list_count + 1, sizeof *lists);
+	static const struct rules_beside nothing;
+	beside = beside == NULL ? &nothing : beside;
+	struct rule_list *lists = calloc(c->list_count + beside->list_count + 1, sizeof *lists);
 	if (lists == NULL)
 		abort();
 	for (size_t i = 0; i < c->list_count; i++)
 		lists[i] = (struct rule_list){ .name = c->lists[i].name,
 			.values = (const char *const *)c->lists[i].values.text,
 			.count = c->lists[i].values.count };
+	for (size_t i = 0; i < beside->list_count; i++)
+		lists[c->list_count + i] = beside->lists[i];
 	struct rule_source from = {
 		.paths = (const char *const *)u->paths.text,
 		.path_count = u->paths.count,
 		.list_folder = u->lists,
 		.attack_table = u->attack,
 		.lists = lists,
-		.list_count = c->list_count,
+		.list_count = c->list_count + beside->list_count,
+		.texts = beside->texts,
+		.text_count = beside->text_count,
 		.role_names = c->site.roles.label,
 		.role_count = c->site.roles.labels,
 		.zone_names = c->site.zones.label,
@@ -96,6 +103,11 @@ bool rules_read(struct rules_in_use *u, const struct config *c, struct text_list
 	};
 	struct rules *rules = rules_load(&from, faults);
 	free(lists);
+	return rules;
+}
+
+bool rules_use(struct rules_in_use *u, struct rules *rules)
+{
 	struct rule_run *run = rules == NULL ? NULL : rule_run_new(rules);
 	if (run == NULL) {
 		rules_free(rules);
@@ -106,6 +118,11 @@ bool rules_read(struct rules_in_use *u, const struct config *c, struct text_list
 	u->rules = rules;
 	u->run = run;
 	return true;
+}
+
+bool rules_read(struct rules_in_use *u, const struct config *c, struct text_list *faults)
+{
+	return rules_use(u, rules_compile(u, c, NULL, faults));
 }
 
 void rules_in_use_free(struct rules_in_use *u)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -41,6 +42,48 @@ static bool open_rules(struct run *r, struct err *err)
 			faults.count == 1 ? "" : "s");
 	text_list_free(&faults);
 	return ok;
+}
+
+const char *run_packs_redis(const struct run *r)
+{
+	const struct text_list *from =
+		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
+	if (r->config->pack_redis != NULL)
+		return r->config->pack_redis;
+	for (size_t i = 0; i < from->count; i++)
+		if (strncmp(from->text[i], "redis", 5) == 0)
+			return from->text[i];
+	return NULL;
+}
+
+/* Packs in use are kept beside the spool, whose folder is ours to write in. */
+static const char *packs_folder(const struct run *r, char beside[PATH_MAX])
+{
+	if (r->config->pack_folder != NULL || !r->live || r->no_spool)
+		return r->config->pack_folder;
+	int n = snprintf(beside, PATH_MAX, "%s/packs", run_spool(r));
+	return n < PATH_MAX ? beside : NULL;
+}
+
+/* Rules that the site accepted join our own. A replay asks for them once, before it begins. */
+static bool open_packs(struct run *r, struct err *err)
+{
+	static char beside[PATH_MAX];
+	struct rules *rules = NULL;
+	bool lasting = r->live || r->options->speed != 0;
+	struct packs_options o = { .config = r->config,
+		.own = &r->rules,
+		.redis = run_packs_redis(r),
+		.folder = packs_folder(r, beside),
+		.quiet = r->options->quiet };
+	if (r->config->pack_keys.count == 0)
+		return true;
+	r->packs = packs_open(&o, !r->live, &rules, err);
+	if (r->packs == NULL)
+		return false;
+	if (rules != NULL)
+		rules_use(&r->rules, rules);
+	return !lasting || packs_start(r->packs, err);
 }
 
 static bool choose_events(struct run *r, struct err *err)
@@ -204,7 +247,7 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	r->started_ns = mono_ns();
 	*status = STATUS_CONFIG;
 	if (!check_sinks(r, status, err) || !open_tell(r, err) || !choose_events(r, err) ||
-		!open_rules(r, err))
+		!packs_check(c, err) || !open_rules(r, err))
 		return false;
 	if (o->action == ACTION_TEST)
 		return true;
@@ -212,8 +255,8 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	if (r->live && !live_open(r, err))
 		return false;
 	*status = STATUS_FAILED;
-	if (!choose_epoch(r, err) || !open_pdus(r, err) || !open_sinks(r, err) ||
-		!open_judge(r, err))
+	if (!choose_epoch(r, err) || !open_packs(r, err) || !open_pdus(r, err) ||
+		!open_sinks(r, err) || !open_judge(r, err))
 		return false;
 	run_beat(r, 0);
 	return true;
@@ -337,10 +380,45 @@ void run_canary(struct run *r, int64_t now_ns)
 
 /* --- signals ----------------------------------------------------------------------------- */
 
+static void told_reloaded(const struct run *r, size_t before)
+{
+	fprintf(stderr, "bongsu-sensor: rules reloaded: %zu, before %zu\n",
+		rules_count(r->rules.rules), before);
+}
+
+/* Goes over to the set that the packs' thread made, and tells what that refused. */
+static void take_packs(struct run *r)
+{
+	char why[256];
+	size_t before = rules_count(r->rules.rules);
+	struct rules *rules = packs_ready(r->packs);
+	if (rules != NULL) {
+		judge_rules(r->judge, NULL);
+		if (rules_use(&r->rules, rules))
+			told_reloaded(r, before);
+		judge_rules(r->judge, r->rules.run);
+	}
+	r->counters.packs = packs_in_use(r->packs);
+	while (packs_refusal(r->packs, why)) {
+		struct anomaly a = {
+			.kind = ANOMALY_PACK,
+			.at = { .ts_ns = r->live ? wall_ns() : r->last_ns, .frame = r->frame },
+			.count = 1,
+			.detail = why,
+		};
+		r->counters.packs_refused++;
+		tell_anomaly(r->tell, &a);
+	}
+}
+
 static void reload(struct run *r)
 {
 	struct text_list faults = { 0 };
 	size_t before = rules_count(r->rules.rules);
+	if (r->packs != NULL) {
+		packs_look(r->packs, true);
+		return;
+	}
 	/* Waiting alerts point into the old set: they go out first. */
 	judge_rules(r->judge, NULL);
 	bool ok = rules_read(&r->rules, r->config, &faults);
@@ -348,8 +426,7 @@ static void reload(struct run *r)
 	for (size_t i = 0; i < faults.count; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);
 	if (ok)
-		fprintf(stderr, "bongsu-sensor: rules reloaded: %zu, before %zu\n",
-			rules_count(r->rules.rules), before);
+		told_reloaded(r, before);
 	else
 		fprintf(stderr,
 			"bongsu-sensor: rules not reloaded, the %zu old ones stay; faults: %zu\n",
@@ -372,6 +449,8 @@ bool run_wishes(struct run *r)
 		wishes.reload = 0;
 		reload(r);
 	}
+	if (r->packs != NULL)
+		take_packs(r);
 	if (wishes.canary) {
 		wishes.canary = 0;
 		if (r->canary)
@@ -415,6 +494,8 @@ enum status run_close(struct run *r, enum status status)
 	struct sink_totals totals = { 0 };
 	if (r->judge != NULL) {
 		run_capture_end(r);
+		if (r->packs != NULL)
+			take_packs(r);
 		struct stamp at = { .ts_ns = r->live ? wall_ns() : r->last_ns,
 			.frame = r->counters.packets };
 		if (summary_checksums_bad(&r->counters)) {
@@ -442,6 +523,7 @@ enum status run_close(struct run *r, enum status status)
 			rules_report(r->rules.run, stdout);
 	}
 	judge_free(r->judge);
+	packs_close(r->packs);
 	capture_close(r->capture);
 	rules_in_use_free(&r->rules);
 	free(r->tell);

@@ -10,6 +10,7 @@
 #include "sensor/judge.h"
 #include "sensor/options.h"
 #include "sensor/packet.h"
+#include "sensor/packs.h"
 #include "sensor/rules_in_use.h"
 #include "sensor/summary.h"
 #include "sensor/transport.h"
@@ -29,6 +30,7 @@ struct run {
 	struct tell *tell;
 	struct sinks *sinks;
 	struct rules_in_use rules;
+	struct packs *packs; /* or NULL */
 	struct judge *judge;
 	struct frags *frags;
 	struct transport *transport;
@@ -61,6 +63,8 @@ void run_canary(struct run *r, int64_t now_ns);
 /* Summary, report, drain. Returns the exit status: @status, or what went wrong at the end. */
 enum status run_close(struct run *r, enum status status);
 
+/* Where accepted packs are looked for: a URL, or NULL. */
+const char *run_packs_redis(const struct run *r);
 /* Where the spool and the epoch are; NULL in replay: a temporary folder. */
 const char *run_spool(const struct run *r);
 

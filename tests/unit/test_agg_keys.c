@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregator/keys.h"
+#include "common/keys.h"
 
 static void want_hex(const void *bytes, size_t n, const char *hex)
 {

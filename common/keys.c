@@ -1,5 +1,5 @@
 /* keys.c - libsodium behind plain functions. */
-#include "aggregator/keys.h"
+#include "common/keys.h"
 
 #include <assert.h>
 #include <sodium.h>

@@ -1,6 +1,6 @@
 /* keys.h - Ed25519, SHA-256, HMAC and base64: the only file that knows libsodium. */
-#ifndef AGGREGATOR_KEYS_H
-#define AGGREGATOR_KEYS_H
+#ifndef COMMON_KEYS_H
+#define COMMON_KEYS_H
 
 #include <stdbool.h>
 #include <stddef.h>
