@@ -167,8 +167,9 @@ static bool turn(struct intake *in)
 		in->trouble = TROUBLE_AWAY;
 		if (now().mono_ms < s->not_before)
 			continue;
-		bool good = i == 0 ? look(in, &err) && intake_again(in, &err) && intake_packs(in, &err)
-				   : serve(in, s, &any, &err);
+		bool good =
+			i == 0 ? look(in, &err) && intake_again(in, &err) && intake_packs(in, &err)
+			       : serve(in, s, &any, &err);
 		if (good) {
 			well(in, s);
 			continue;

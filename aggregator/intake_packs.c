@@ -7,7 +7,7 @@
 #include "aggregator/notice.h"
 #include "aggregator/now.h"
 
-enum { TURN_MS = 1000, LOOK_MS = 30000 };
+enum { TURN_MS = 1000, LOOK_MS = 10000 };
 
 static const char key[] = "bongsu:packs";
 

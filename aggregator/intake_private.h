@@ -38,8 +38,8 @@ struct intake {
 	struct source source[INTAKE_SOURCES];
 	unsigned sources;
 	int64_t packs_ms, packs_look_ms; /* mono: the next */
-	enum trouble trouble; /* of the last call that failed */
-	char said[256];       /* of it, once */
+	enum trouble trouble;            /* of the last call that failed */
+	char said[256];                  /* of it, once */
 	pthread_t thread;
 	bool runs;
 	atomic_bool stop;

@@ -44,7 +44,7 @@ const char pack_usage[] =
 	"                                          at an issuer: sends it down\n"
 	"pack indicators FILE --name N --version V --expires UNIX --sig KID:SIG …\n"
 	"                                          lines of \"ip|prefix|domain|sha256 VALUE\"\n"
-	"pack list                                 what was offered here\n"
+	"pack list [--json]                        what was offered here\n"
 	"pack accept|refuse NAME                   the site's decision\n";
 
 static int64_t now_s(void)
@@ -217,13 +217,18 @@ static bool judge(struct node *n, int argc, char **argv, struct err *err)
 
 /* --- looking ----------------------------------------------------------------------------- */
 
+static void write_time(char out[32], int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+	gmtime_r(&t, &tm);
+	strftime(out, 32, "%Y-%m-%d %H:%M", &tm);
+}
+
 static void print_case(const json_t *j)
 {
 	char when[32];
-	time_t issued = (time_t)json_int_of(j, "issued", 0);
-	struct tm tm;
-	gmtime_r(&issued, &tm);
-	strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm);
+	write_time(when, json_int_of(j, "issued", 0));
 	printf("%-28s %-10s %s  %lld of %lld delivered, %lld ended%s%s\n", json_text_of(j, "case"),
 		json_text_of(j, "type"), when, (long long)json_int_of(j, "delivered", 0),
 		(long long)json_int_of(j, "firms", 0), (long long)json_int_of(j, "ended", 0),
@@ -342,6 +347,13 @@ static bool read_items(struct pack_args *a, struct err *err)
 	return true;
 }
 
+static bool read_version(const char *text, int64_t *version)
+{
+	size_t n = strlen(text);
+	*version = strtoll(text, NULL, 10);
+	return n > 0 && n <= 15 && strspn(text, "0123456789") == n && *version > 0;
+}
+
 static bool read_pack(struct pack_args *a, int argc, char **argv, bool indicators, struct err *err)
 {
 	static const char *const known[] = {
@@ -354,11 +366,15 @@ static bool read_pack(struct pack_args *a, int argc, char **argv, bool indicator
 	a->name = cli_get(&a->c, "--name");
 	if (a->c.plains != 1 || a->name == NULL || version == NULL || expires == NULL)
 		return cli_wrong(err, "FILE, --name, --version and --expires are needed");
-	a->version = strtoll(version, NULL, 10);
-	if (a->version < 1)
-		return cli_wrong(err, "--version: from 1");
-	if (!cli_time(expires, now_s(), &a->expires, err) ||
-		!read_file(a->c.plain[0], &a->bytes, &a->size, err))
+	if (!pack_name_good(a->name))
+		return cli_wrong(err, "--name: 1 to 64 of a-z, 0-9, '-' and '_'");
+	if (!read_version(version, &a->version))
+		return cli_wrong(err, "--version: a number from 1; each is higher than the last");
+	if (!cli_time(expires, now_s(), &a->expires, err))
+		return false;
+	if (a->expires <= now_s())
+		return cli_wrong(err, "--expires: that is past");
+	if (!read_file(a->c.plain[0], &a->bytes, &a->size, err))
 		return false;
 	if ((indicators || cli_get(&a->c, "--indicators") != NULL) && !read_items(a, err))
 		return false;
@@ -454,11 +470,37 @@ static bool decide(struct node *n, int argc, char **argv, struct err *err)
 	return pack_decide(n, argv[1], strcmp(argv[0], "accept") == 0, now(), err);
 }
 
+static void print_pack(const json_t *j)
+{
+	char until[32];
+	bool here = json_is_true(json_object_get(j, "at_sensors"));
+	write_time(until, json_int_of(j, "expires", 0));
+	printf("%-24s %-10s %6lld  %-9s  until %s  %7lld bytes  %.16s%s\n", json_text_of(j, "name"),
+		json_text_of(j, "kind"), (long long)json_int_of(j, "version", 0),
+		json_text_of(j, "state"), until, (long long)json_int_of(j, "size", 0),
+		json_text_of(j, "sha256"), here ? "  with the sensors" : "");
+}
+
 static bool list_packs(struct node *n, int argc, char **argv, struct err *err)
 {
-	if (argc > 1)
-		return cli_wrong(err, "%s: one too many", argv[1]);
-	print_json(pack_list(n));
+	static const char *const known[] = { "--json", NULL };
+	struct cli c;
+	size_t i;
+	const json_t *j;
+	if (!cli_read(&c, argc, argv, known, err))
+		return false;
+	json_t *all = pack_list(n);
+	if (cli_get(&c, "--json") != NULL) {
+		print_json(all);
+		return true;
+	}
+	if (json_array_size(all) == 0)
+		puts("no packs were offered here");
+	json_array_foreach(all, i, j)
+	{
+		print_pack(j);
+	}
+	json_decref(all);
 	return true;
 }
 

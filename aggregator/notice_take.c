@@ -36,12 +36,15 @@ static bool is_grave(const struct frame *f)
 	return colour != NULL && (strcmp(colour, "red") == 0 || strcmp(colour, "orange") == 0);
 }
 
-/* Red and orange are the nation's; the rest is the parent's own or a configured issuer's. */
+/* Red and orange are the nation's; the rest is the parent's own or a configured issuer's. Packs and
+ * sets have their publishers' signatures within (pack.c): who hands them down is no matter. */
 static bool may_sign(const struct node *n, const struct frame *f, const struct link *from)
 {
 	const struct agg_config *c = n->config;
 	if (f->type == FRAME_WARNING && is_grave(f))
 		return by_one_of(f, &c->national_keys);
+	if (f->type == FRAME_PACK || f->type == FRAME_INDICATORS)
+		return true;
 	return by_parent(f, from) || by_one_of(f, &c->national_keys) ||
 	       by_one_of(f, &c->issuer_keys);
 }

@@ -148,8 +148,8 @@ static void take_up(struct packs *p, struct pack_held *h)
 		snprintf(text, sizeof text, "%s %lld %s", what.name, (long long)what.version,
 			what.kind == PACK_WITHDRAWN ? "is withdrawn" : "is in use");
 		forget_refusal(p, what.name);
-		hand_over(p, rules);
 		say(p, text);
+		hand_over(p, rules);
 	} else {
 		if (swapped)
 			shelf_swap_back(&p->shelf, h);

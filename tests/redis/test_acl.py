@@ -1,7 +1,7 @@
 """The least rights that are enough: a sensor, a tail and a list writer with the ACLs of the documentation."""
 import os
 
-from kit import TAIL, Redis, done, free_port, ok, path, pump, run, sequence
+from kit import ROOT, SENSOR, TAIL, Redis, done, free_port, ok, path, pump, run, sequence
 
 redis = Redis("acl", port=free_port())
 
@@ -16,6 +16,7 @@ def user(name, *rules):
 STREAM = ("resetkeys", "resetchannels", "-@all", "%RW~bongsu:alerts:*", "%RW~bongsu:sensor:*", "%W~bongsu:sensors", "+xadd",
           "+xinfo|stream", "+hset", "+expire", "+sadd", "+ping", "+asking")
 user("sensor", *STREAM)
+user("taker", *STREAM, "%R~bongsu:packs", "+hget", "+hkeys")
 user("lister", *STREAM, "+rpush")
 user("caller", *STREAM, "+publish", "&bongsu:alerts:*")
 user("tail", "resetkeys", "resetchannels", "-@all", "%R~bongsu:*", "+xread", "+xrange", "+xrevrange", "+xinfo", "+smembers",
@@ -29,6 +30,13 @@ status, out, err = pump("-n", 10, "-s", "other", redis.url(user="lister", passwo
 ok(status == 0 and redis.ask("LLEN", "bongsu:alerts:{other}") == 10, "a list with its ACL", err)
 status, out, err = pump("-n", 10, redis.url(user="caller", password_file=path("caller"), mode="channel"))
 ok(status == 0, "a channel with its ACL", err)
+
+KEY = "7e41c0e9b002afecd44ab6ed44b91d59061a4f96e02d363a1c5525550303b761"
+redis.ask("HSET", "bongsu:packs", "plant", "{}\n")
+for who, said in (("taker", "packs: refused: plant: the line at its head"), ("sensor", "packs: NOPERM")):
+    status, out, err = run([SENSOR, "-r", os.path.join(ROOT, "pcaps/demo/plant.pcap"), "-o", "file:/dev/null", "--set", "packs.keys=" + KEY,
+                            "--set", "packs.redis=" + redis.tcp(user=who, password_file=path(who))])
+    ok(status == 0 and said in err, "packs with the ACL of " + who, err)
 
 with open(path("wrong"), "w") as f:
     f.write("guess\n")
