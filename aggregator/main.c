@@ -7,7 +7,7 @@
 
 #include "aggregator/command.h"
 #include "aggregator/frame.h"
-#include "aggregator/keys.h"
+#include "common/keys.h"
 #include "aggregator/run.h"
 
 #define DEFAULT_CONFIG "/etc/bongsu/aggregator.yaml"

@@ -417,14 +417,14 @@ static json_t *read_sigs(const struct cli *c, struct err *err)
 		if (strcmp(c->name[i], "--sig") != 0)
 			continue;
 		if (colon == NULL || colon - c->value[i] != 16) {
-			err_set(err, "--sig: KID:SIGNATURE as pack sign prints it");
+			cli_wrong(err, "--sig: KID:SIGNATURE as pack sign prints it");
 			break;
 		}
 		json_array_append_new(
 			sigs, json_pack("{s:s#, s:s}", "kid", c->value[i], 16, "sig", colon + 1));
 	}
 	if (json_array_size(sigs) == 0)
-		err_set(err, "--sig: a pack is signed by its publishers (pack sign)");
+		cli_wrong(err, "--sig: a pack is signed by its publishers (pack sign)");
 	return sigs;
 }
 

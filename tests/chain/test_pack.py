@@ -355,7 +355,7 @@ def test_refused_by_the_sensor(world):
 
 def test_operator_of_packs(world):
     """Words at the command line, in error cases too."""
-    node = world.node("node", "nation", start=False)
+    node = world.node("node", "nation")
     publisher = Publisher(world, node)
     path = publisher.file(rule())
     for args, why in [
