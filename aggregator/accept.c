@@ -24,7 +24,7 @@ const char accept_tables[] =
 	" hash BLOB, day INTEGER, period INTEGER, res INTEGER, received_ms INTEGER, up INTEGER, line TEXT);"
 	"CREATE UNIQUE INDEX IF NOT EXISTS frame_identity ON frame(org, ep, sq);"
 	"CREATE INDEX IF NOT EXISTS frame_day ON frame(day);"
-	"CREATE INDEX IF NOT EXISTS frame_period ON frame(period, res);"
+	"CREATE INDEX IF NOT EXISTS frame_period ON frame(res, period);"
 	"CREATE TABLE IF NOT EXISTS refused(org TEXT, ep INTEGER, sq INTEGER, hash BLOB, code TEXT, why TEXT,"
 	" PRIMARY KEY(org, ep, sq)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS child_lost(org TEXT, code TEXT, events INTEGER, PRIMARY KEY(org, code)) WITHOUT ROWID;"

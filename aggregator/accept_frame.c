@@ -68,15 +68,13 @@ static void quarantine(struct taking *t, const struct frame *f)
 {
 	struct query *q = store_query(t->n->store,
 		"INSERT OR IGNORE INTO quarantine VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)");
-	char *copy = strndup(f->line, f->len);
 	bind_text(q, t->child->org);
 	bind_int(q, (int64_t)f->id.ep);
 	bind_int(q, (int64_t)f->id.sq);
 	bind_blob(q, f->hash, HASH);
 	bind_int(q, t->now.wall_ms);
-	bind_text(q, copy == NULL ? "" : copy);
+	bind_line(q, f->line, f->len);
 	query_run(q);
-	free(copy);
 	node_alarm(t->n, t->now, "equivocation", t->child->org,
 		"frame %llu/%llu came with other bytes than before: a restored copy, or two that "
 		"are one",
@@ -194,7 +192,17 @@ void accept_count(struct taking *t, const json_t *in)
 	t->child->dirty = true;
 }
 
-/* A line with members that we do not know is not kept as it came. */
+/* The line as it came, but for one with members that we do not know: neither kept nor passed on.
+ * @own: the caller's to free(). */
+static const char *known_text(const struct frame *f, char **own, size_t *len)
+{
+	*own = f->unknown > 0 ? json_write(f->json, len) : NULL;
+	if (*own != NULL)
+		return *own;
+	*len = f->len;
+	return f->line;
+}
+
 static void keep_frame(struct taking *t, const struct frame *f)
 {
 	const json_t *w = json_object_get(f->json, "w");
@@ -202,7 +210,8 @@ static void keep_frame(struct taking *t, const struct frame *f)
 		"INSERT INTO frame VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11, ?10)");
 	size_t len;
 	bool summed = t->child->count && (f->type == FRAME_DIGEST || f->type == FRAME_ROLLUP);
-	char *text = f->unknown > 0 ? json_write(f->json, &len) : strndup(f->line, f->len);
+	char *own = NULL;
+	const char *text = known_text(f, &own, &len);
 	bind_text(q, t->child->org);
 	bind_int(q, (int64_t)f->id.ep);
 	bind_int(q, (int64_t)f->id.sq);
@@ -211,12 +220,12 @@ static void keep_frame(struct taking *t, const struct frame *f)
 	bind_int(q, t->now.wall_ms / 86400000);
 	bind_int(q, json_int_of(w, "start", 0));
 	bind_int(q, f->type == FRAME_ROLLUP ? json_int_of(f->json, "res", 0)
-					    : json_int_of(w, "coarse_s", 300));
+					    : rollup_class(json_int_of(w, "coarse_s", 300)));
 	bind_int(q, t->now.wall_ms);
-	bind_text(q, text == NULL ? "" : text);
+	bind_line(q, text, len);
 	bind_int(q, !summed || t->n->links == 0);
 	query_run(q);
-	free(text);
+	free(own);
 	t->n->accept->serial = store_last_id(t->n->store);
 }
 
@@ -301,10 +310,11 @@ static void act(struct taking *t, const struct frame *f)
 		node_alarm(t->n, t->now, "rollup", t->child->org, "%s", err.text);
 	if (f->type == FRAME_DIGEST || f->type == FRAME_ROLLUP) {
 		size_t len;
-		char *text = json_write(f->json, &len);
+		char *own;
+		const char *text = known_text(f, &own, &len);
 		node_feed(t->n, f->type == FRAME_DIGEST ? FEED_DIGEST : FEED_ROLLUP, f->org, text,
 			len);
-		free(text);
+		free(own);
 	}
 }
 

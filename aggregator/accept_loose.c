@@ -63,10 +63,8 @@ static bool keep_flash(struct taking *t, const char *id, const char *org, const 
 	bind_int(q, t->now.wall_ms);
 	bind_int(q, t->now.wall_ms / 86400000);
 	bind_int(q, verified);
-	char *copy = strndup(line, len);
-	bind_text(q, copy == NULL ? "" : copy);
+	bind_line(q, line, len);
 	query_run(q);
-	free(copy);
 	return store_changes(t->n->store) > 0;
 }
 

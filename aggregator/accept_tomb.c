@@ -73,7 +73,6 @@ static void keep_row(
 	const json_t *w = json_object_get(f->json, "w");
 	const char *hex = json_text_of(f->json, "hash");
 	uint8_t hash[HASH] = { 0 };
-	char *copy = strndup(f->line, f->len);
 	hex_read(hex, strlen(hex), hash, HASH);
 	for (uint64_t sq = first; sq <= last; sq++) {
 		struct query *q =
@@ -89,13 +88,12 @@ static void keep_row(
 			bind_null(q);
 		bind_int(q, t->now.wall_ms / 86400000);
 		bind_int(q, json_int_of(w, "start", 0));
-		bind_int(q, json_int_of(w, "coarse_s", 300));
+		bind_int(q, rollup_class(json_int_of(w, "coarse_s", 300)));
 		bind_int(q, t->now.wall_ms);
 		bind_int(q, !t->child->count || t->n->links == 0);
-		bind_text(q, sq == last && copy != NULL ? copy : "");
+		bind_line(q, f->line, sq == last ? f->len : 0);
 		query_run(q);
 	}
-	free(copy);
 	t->n->accept->serial = store_last_id(t->n->store);
 }
 

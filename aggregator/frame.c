@@ -69,6 +69,12 @@ static void read_names(struct frame *f)
 		memset(f->pv, 0, HASH);
 }
 
+static bool too_long(const struct frame *f, struct err *err)
+{
+	size_t most = f->type == FRAME_ENVELOPE ? ENVELOPE_MAX : FRAME_MAX - 1;
+	return f->len > most && !err_set(err, "the line is too long");
+}
+
 static enum frame_fault split(struct frame *f, struct err *err)
 {
 	const char *line = f->line;
@@ -91,9 +97,7 @@ static enum frame_fault split(struct frame *f, struct err *err)
 	read_names(f);
 	if (!frame_type_from(json_text_of(f->json, "t"), &f->type))
 		return refuse(FRAME_SCHEMA, err, "t: no such type");
-	if (f->type != FRAME_ENVELOPE && f->len >= FRAME_MAX)
-		return refuse(FRAME_SIZE, err, "the line is too long");
-	return FRAME_GOOD;
+	return too_long(f, err) ? FRAME_SIZE : FRAME_GOOD;
 }
 
 /* Members listed in crit have to be known: those that were not are cut away by now. */
@@ -218,13 +222,11 @@ static enum frame_fault check_level(struct frame *f, const struct table_use *use
 	return FRAME_LEVEL;
 }
 
-enum frame_fault frame_read(struct frame *f, const char *line, size_t len, struct err *err)
+/* All but the signature, of a frame whose members and bytes are there. */
+static enum frame_fault judge(struct frame *f, struct err *err)
 {
 	struct table_use use;
-	*f = (struct frame){ .line = line, .len = len };
-	enum frame_fault fault = split(f, err);
-	if (fault == FRAME_GOOD)
-		fault = frame_table_check(frame_table(f->type), f->json, &use, err);
+	enum frame_fault fault = frame_table_check(frame_table(f->type), f->json, &use, err);
 	if (fault != FRAME_GOOD)
 		return fault;
 	f->unknown = use.unknown;
@@ -235,6 +237,13 @@ enum frame_fault frame_read(struct frame *f, const char *line, size_t len, struc
 	if (fault == FRAME_GOOD)
 		fault = check_sense(f, err);
 	return fault;
+}
+
+enum frame_fault frame_read(struct frame *f, const char *line, size_t len, struct err *err)
+{
+	*f = (struct frame){ .line = line, .len = len };
+	enum frame_fault fault = split(f, err);
+	return fault == FRAME_GOOD ? judge(f, err) : fault;
 }
 
 void frame_free(struct frame *f)
@@ -284,7 +293,8 @@ static json_t *begin(const struct frame_head *h, const struct key *k)
 	return o;
 }
 
-static char *sign(const json_t *o, const struct key *k, size_t *len, uint8_t hash[HASH])
+/* @o gets its sig, too. */
+static char *sign(json_t *o, const struct key *k, size_t *len, uint8_t hash[HASH])
 {
 	uint8_t sig[KEY_SIG];
 	char *text = json_write(o, len), *line = realloc(text, *len + SIG_TAIL + 1);
@@ -296,6 +306,7 @@ static char *sign(const json_t *o, const struct key *k, size_t *len, uint8_t has
 		hash_of(line, n, hash);
 	memcpy(line + n, sig_key, SIG_KEY);
 	base64_write(line + n + SIG_KEY, SIG_TEXT + 1, sig, KEY_SIG);
+	json_object_set_new(o, "sig", json_stringn(line + n + SIG_KEY, SIG_TEXT));
 	memcpy(line + n + SIG_KEY + SIG_TEXT, "\"}", 3);
 	*len = n + SIG_TAIL;
 	return line;
@@ -304,12 +315,12 @@ static char *sign(const json_t *o, const struct key *k, size_t *len, uint8_t has
 char *frame_make(const struct frame_head *h, const json_t *body, const struct key *k, size_t *len,
 	uint8_t hash[HASH], struct err *err)
 {
-	json_t *o = begin(h, k);
-	struct frame f;
-	json_object_update_missing(o, (json_t *)(uintptr_t)body);
-	char *line = sign(o, k, len, hash);
-	json_decref(o);
-	enum frame_fault fault = frame_read(&f, line, *len, err);
+	struct frame f = { .json = begin(h, k), .type = h->type };
+	json_object_update_missing(f.json, (json_t *)(uintptr_t)body);
+	char *line = sign(f.json, k, len, hash);
+	f.line = line;
+	f.len = *len;
+	enum frame_fault fault = too_long(&f, err) ? FRAME_SIZE : judge(&f, err);
 	if (fault == FRAME_GOOD && f.unknown > 0) {
 		err_set(err, "%u members that no table knows", f.unknown);
 		fault = FRAME_SCHEMA;

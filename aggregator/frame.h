@@ -100,9 +100,9 @@ enum frame_fault frame_check_level(const struct frame *f, unsigned level, struct
 bool frame_verify(const struct frame *f, const struct key *k);
 
 /* Makes a line: v, alg, kid, t, org, to first; then, if sequenced, link, ep, sq, pv; then the
- * members of @body in their order (a reference is not taken); then sig. Checks what it made with
- * frame_read() and returns NULL with @err if that refuses it: nothing leaves that the table does
- * not know. The caller's to free(); *len without newline, no newline at the end.
+ * members of @body in their order (a reference is not taken); then sig. Checks it as frame_read()
+ * does and returns NULL with @err if that would refuse it: nothing leaves that the table does not
+ * know. The caller's to free(); *len without newline, no newline at the end.
  * @hash (may be NULL) gets the hash of what is signed. */
 struct frame_head {
 	enum frame_type type;

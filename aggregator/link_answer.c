@@ -326,15 +326,13 @@ static void keep_receipt(struct link *l, struct now now, const struct frame *f)
 	int64_t last = json_int_of(f->json, "last", 0), at = json_int_of(f->json, "at", 0);
 	struct query *q = store_query(
 		l->n->store, "INSERT OR IGNORE INTO link_rc VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
-	char *text = strndup(f->line, f->len);
 	bind_int(q, l->s.row);
 	bind_int(q, ep);
 	bind_int(q, last);
 	bind_int(q, first);
 	bind_int(q, now.wall_ms);
-	bind_text(q, text);
+	bind_line(q, f->line, f->len);
 	query_run(q);
-	free(text);
 	if (store_changes(l->n->store) == 0)
 		return; /* had it */
 	json_t *what = json_pack("{s:[I, I, I], s:I, s:s}", "range", (json_int_t)ep,

@@ -6,6 +6,9 @@
 
 extern const char rollup_tables[];
 
+/* The finest resolution whose periods contain a window of this coarseness. */
+uint32_t rollup_class(int64_t coarse_s);
+
 bool rollup_open(struct node *n, struct err *err);
 void rollup_free(struct node *n);
 

@@ -343,42 +343,31 @@ struct made {
 /* Frames in this revision of a period are known to be up, or no longer. */
 static void set_frames(struct node *n, const struct made *m, bool up)
 {
-	int64_t finer = m->res == 300 ? -1 : m->res == 3600 ? 300 : 3600;
 	struct query *q =
-		store_query(n->store, "UPDATE frame SET up = ?1 WHERE period >= ?2 AND period < ?3 "
-				      "AND res > ?4 AND res <= ?5 AND id <= ?6 AND "
-				      "up <> ?1");
+		store_query(n->store, "UPDATE frame SET up = ?1 WHERE res = ?2 AND period >= ?3 "
+				      "AND period < ?4 AND id <= ?5 AND up <> ?1");
 	bind_int(q, up);
+	bind_int(q, m->res);
 	bind_int(q, m->start);
 	bind_int(q, m->start + m->res);
-	bind_int(q, finer);
-	bind_int(q, m->res);
 	bind_int(q, m->serial);
 	query_run(q);
 }
 
 /* The longest run of a child's frames from the start of its epoch that are up. */
-static void settle_child(struct node *n, const char *org)
+static void settle_child(struct node *n, const struct child *c, bool back)
 {
-	struct query *q =
-		store_query(n->store, "SELECT ep, sq, up_ep, up_sq FROM child WHERE org = ?1");
-	struct frame_id head = { 0, 0 }, up = { 0, 0 };
-	bind_text(q, org);
-	if (query_row(q)) {
-		head = (struct frame_id){ (uint64_t)row_int(q, 0), (uint64_t)row_int(q, 1) };
-		up = (struct frame_id){ (uint64_t)row_int(q, 2), (uint64_t)row_int(q, 3) };
-	}
-	query_done(q);
-	q = store_query(n->store,
+	bool from_start = back || c->up.ep != c->head.ep;
+	struct frame_id up = c->head;
+	struct query *q = store_query(n->store,
 		"SELECT min(sq) FROM frame WHERE org = ?1 AND ep = ?2 AND sq > ?3 AND up = 0");
-	bind_text(q, org);
-	bind_int(q, (int64_t)head.ep);
-	bind_int(q, up.ep == head.ep ? (int64_t)up.sq : 0);
-	uint64_t sq = head.sq;
+	bind_text(q, c->org);
+	bind_int(q, (int64_t)up.ep);
+	bind_int(q, from_start ? 0 : (int64_t)c->up.sq);
 	if (query_row(q) && !row_null(q, 0))
-		sq = (uint64_t)row_int(q, 0) - 1;
+		up.sq = (uint64_t)row_int(q, 0) - 1;
 	query_done(q);
-	accept_set_up(n, org, (struct frame_id){ head.ep, sq });
+	accept_set_up(n, c->org, up);
 }
 
 static unsigned made_rows(struct node *n, struct link *l, struct frame_id up, bool forward,
@@ -404,25 +393,11 @@ static unsigned made_rows(struct node *n, struct link *l, struct frame_id up, bo
 
 static void settle_all(struct node *n, bool back)
 {
-	const unsigned most = 256;
-	char(*org)[ORG_TEXT] = calloc(most, sizeof *org);
-	char last[ORG_TEXT] = "";
-	for (unsigned count = most; org != NULL && count == most;) {
-		struct query *q = store_query(
-			n->store, "SELECT org FROM child WHERE org > ?1 ORDER BY org LIMIT 256");
-		count = 0;
-		bind_text(q, last);
-		while (count < most && query_row(q))
-			snprintf(org[count++], ORG_TEXT, "%s", row_text(q, 0));
-		query_done(q);
-		for (unsigned i = 0; i < count; i++) {
-			if (back)
-				accept_set_up(n, org[i], (struct frame_id){ 0, 0 });
-			settle_child(n, org[i]);
-			snprintf(last, sizeof last, "%s", org[i]);
-		}
-	}
-	free(org);
+	const struct accept *a = n->accept;
+	for (unsigned i = 0; i < a->cap; i++)
+		if (a->child[i] != NULL &&
+			(back || frame_id_compare(a->child[i]->up, a->child[i]->head) != 0))
+			settle_child(n, a->child[i], back);
 }
 
 void rollup_up_moved(struct node *n, struct link *l, struct frame_id up)

@@ -8,7 +8,4 @@ struct rollup {
 	int64_t next_ms, tidy_ms; /* mono */
 };
 
-/* The finest resolution whose periods contain a window of this coarseness. */
-uint32_t rollup_class(int64_t coarse_s);
-
 #endif

@@ -35,6 +35,7 @@ struct store {
 	int64_t fail_after;             /* statements; < 0: never */
 	struct query query[STATEMENTS]; /* open addressing by address */
 	unsigned queries;
+	sqlite3_stmt *begin, *commit;
 };
 
 static bool damaged(int code)
@@ -215,6 +216,8 @@ void store_close(struct store *s)
 		return;
 	for (unsigned i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(s->query[i].stmt);
+	sqlite3_finalize(s->begin);
+	sqlite3_finalize(s->commit);
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);
@@ -229,9 +232,15 @@ bool store_schema(struct store *s, const char *sql, struct err *err)
 
 /* --- transactions ------------------------------------------------------------------------ */
 
-static void execute(struct store *s, const char *sql)
+static void execute(struct store *s, sqlite3_stmt **stmt, const char *sql)
 {
-	int code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+	int code = SQLITE_OK;
+	if (*stmt == NULL)
+		code = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+	if (code == SQLITE_OK) {
+		sqlite3_step(*stmt);
+		code = sqlite3_reset(*stmt);
+	}
 	if (code != SQLITE_OK)
 		failure(s, code, sqlite3_errmsg(s->db));
 }
@@ -243,7 +252,7 @@ void store_begin(struct store *s)
 	s->full = false;
 	s->failed = s->condemned;
 	if (!s->failed)
-		execute(s, "BEGIN IMMEDIATE");
+		execute(s, &s->begin, "BEGIN IMMEDIATE");
 }
 
 bool store_commit(struct store *s)
@@ -252,7 +261,7 @@ bool store_commit(struct store *s)
 		return !s->failed;
 	if (!s->failed) {
 		FAULT("store.before_commit");
-		execute(s, "COMMIT");
+		execute(s, &s->commit, "COMMIT");
 		FAULT("store.after_commit");
 	}
 	if (s->failed && sqlite3_get_autocommit(s->db) == 0)
@@ -338,6 +347,12 @@ void bind_text(struct query *q, const char *text)
 {
 	if (q->stmt != NULL)
 		sqlite3_bind_text(q->stmt, ++q->bound, text, -1, SQLITE_STATIC);
+}
+
+void bind_line(struct query *q, const char *text, size_t n)
+{
+	if (q->stmt != NULL)
+		sqlite3_bind_text64(q->stmt, ++q->bound, text, n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void bind_blob(struct query *q, const void *bytes, size_t n)

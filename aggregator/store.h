@@ -51,7 +51,8 @@ void store_condemn(struct store *s, const char *why);
 struct query *store_query(struct store *s, const char *sql);
 /* Binds the next parameter. Text and blobs are borrowed until query_done(). */
 void bind_int(struct query *q, int64_t v);
-void bind_text(struct query *q, const char *text); /* NULL: NULL */
+void bind_text(struct query *q, const char *text);           /* NULL: NULL */
+void bind_line(struct query *q, const char *text, size_t n); /* text without NUL */
 void bind_blob(struct query *q, const void *bytes, size_t n);
 void bind_null(struct query *q);
 /* The next row; false at the end or on failure. */
