@@ -377,10 +377,10 @@ static unsigned made_rows(struct node *n, struct link *l, struct frame_id up, bo
 	struct query *q =
 		store_query(n->store, forward ? "SELECT start, res, serial, rev FROM rollup_made "
 						"WHERE link = ?1 AND up = 0 AND ep > 0 AND "
-						"(ep < ?2 OR (ep = ?2 AND sq <= ?3)) LIMIT 256"
+						"(ep, sq) <= (?2, ?3) LIMIT 256"
 					      : "SELECT start, res, serial, rev FROM rollup_made "
-						"WHERE link = ?1 AND up = 1 AND (ep > ?2 OR "
-						"(ep = ?2 AND sq > ?3)) LIMIT 256");
+						"WHERE link = ?1 AND up = 1 AND "
+						"(ep, sq) > (?2, ?3) LIMIT 256");
 	bind_text(q, link_parent(l));
 	bind_int(q, (int64_t)up.ep);
 	bind_int(q, (int64_t)up.sq);
