@@ -8,7 +8,6 @@
 
 #include "aggregator/accept.h"
 #include "aggregator/digest.h"
-#include "aggregator/frame_table.h"
 #include "aggregator/ledger.h"
 #include "aggregator/link.h"
 #include "aggregator/notice.h"
@@ -100,8 +99,6 @@ bool node_open(struct node *n, const struct agg_config *c, const struct node_ide
 	const struct store_options *so, struct now now, struct err *err)
 {
 	struct err damage = { 0 };
-	if (!frame_pattern_named("matrix")(c->matrix, strlen(c->matrix)))
-		return err_set(err, "node.attck: %s: frames say it as ics/NN", c->matrix);
 	be(n, c, id, now);
 	room_before_open(c);
 	enum store_open how = store_open(&n->store, so, &damage);
