@@ -36,19 +36,32 @@ static bool is_name(const struct bus_reply *r)
 	       strspn(r->text, set) == r->len;
 }
 
-static void add_source(struct intake *in, const char *name)
+/* False: there are too many. */
+static bool add_source(struct intake *in, const char *name)
 {
 	for (unsigned i = 0; i < in->sources; i++)
 		if (strcmp(in->source[i].name, name) == 0)
-			return;
+			return true;
 	if (in->sources == INTAKE_SOURCES)
-		return;
+		return false;
 	struct source *s = &in->source[in->sources++];
 	*s = (struct source){ .batch = in->c->intake_batch };
 	snprintf(s->name, sizeof s->name, "%s", name);
 	snprintf(s->key, sizeof s->key, "bongsu:alerts:{%s}", name);
 	pthread_mutex_lock(&in->n->lock);
 	node_say(in->n, 5, "sensor %s: alerts from %s", name, s->key);
+	pthread_mutex_unlock(&in->n->lock);
+	return true;
+}
+
+static void tell_refused(struct intake *in, size_t refused)
+{
+	pthread_mutex_lock(&in->n->lock);
+	store_begin(in->n->store);
+	node_alarm(in->n, now(), "sensors-refused", "redis",
+		"%zu names in bongsu:sensors are not read: they are no sensor's, or beyond %d",
+		refused, INTAKE_SOURCES);
+	store_commit(in->n->store);
 	pthread_mutex_unlock(&in->n->lock);
 }
 
@@ -84,10 +97,12 @@ static bool look(struct intake *in, struct err *err)
 	s->look_ms = at + LOOK_MS;
 	if (r->type != BUS_ARRAY)
 		return intake_refused(in, "bongsu:sensors", r, err);
+	size_t refused = 0;
 	for (size_t i = 0; i < r->count; i++)
-		if (is_name(r->element[i]))
-			add_source(in, r->element[i]->text);
+		refused += !is_name(r->element[i]) || !add_source(in, r->element[i]->text);
 	bus_reply_free(r);
+	if (refused > 0)
+		tell_refused(in, refused);
 	if (in->sources == 0)
 		s->look_ms = at + LOOK_FIRST_MS;
 	return true;

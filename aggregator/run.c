@@ -49,7 +49,10 @@ struct run {
 	uint64_t down_seq;
 	int64_t issued_ns, known_ns; /* when issued/ and known/ were changed last */
 	int64_t reload_ms;
-	int warned_at; /* days: the last step of warnings of our certificate's end */
+	int warned_at;     /* days: the last step of warnings of our certificate's end */
+	pthread_t checker; /* of a large store, beside the others */
+	bool checks;
+	atomic_bool stops;
 };
 
 /* --- what the node says ------------------------------------------------------------------ */
@@ -264,9 +267,27 @@ static void learn_issued(struct run *r)
 	free(names);
 }
 
+static void *check_main(void *ctx)
+{
+	struct run *r = ctx;
+	struct err err = { 0 };
+	char path[4200];
+	snprintf(path, sizeof path, "%s/chain.db", r->config->folder);
+	if (store_check(path, &r->stops, &err))
+		return NULL;
+	pthread_mutex_lock(&r->node.lock);
+	node_say(&r->node, 2, "%s", err.text);
+	r->node.broken = true;
+	wake(r);
+	pthread_mutex_unlock(&r->node.lock);
+	return NULL;
+}
+
 static bool open_threads(struct run *r, struct err *err)
 {
 	const struct agg_config *c = r->config;
+	r->checks = store_is_unchecked(r->node.store) &&
+		    pthread_create(&r->checker, NULL, check_main, r) == 0;
 	if (c->feed_redis != NULL && (r->feed = feed_open(&r->node, c, err)) == NULL)
 		return false;
 	if (r->api_state != NULL && r->feed != NULL)
@@ -283,6 +304,9 @@ static bool open_threads(struct run *r, struct err *err)
 
 static void close_all(struct run *r)
 {
+	atomic_store(&r->stops, true);
+	if (r->checks)
+		pthread_join(r->checker, NULL);
 	intake_close(r->intake);
 	for (unsigned i = 0; i < NODE_PARENTS; i++)
 		uplink_close(r->uplink[i]);

@@ -15,7 +15,7 @@
 #include "aggregator/fault.h"
 #include "aggregator/store_private.h"
 
-enum { STATEMENTS = 512, BUSY_MS = 10000, WAL_PAGES = 4000 };
+enum { STATEMENTS = 512, BUSY_MS = 10000, WAL_PAGES = 4000, CHECK_AT_ONCE = 256 * 1024 * 1024 };
 
 struct query {
 	struct store *store;
@@ -63,22 +63,49 @@ static bool pragma(struct store *s, const char *sql)
 	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* The first line of a check: "ok", or what is wrong. */
-static bool sound(struct store *s, struct err *err)
+/* The first line of a check, "ok", or what is wrong. @of: a table; NULL: everything. */
+static bool sound(sqlite3 *db, const char *path, const char *of, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
+	char *sql = of == NULL ? sqlite3_mprintf("PRAGMA quick_check(1)")
+			       : sqlite3_mprintf("PRAGMA quick_check(%Q)", of);
 	bool good = false;
 	const char *says = NULL;
-	if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+	if (sql != NULL && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
 		sqlite3_step(stmt) == SQLITE_ROW) {
 		says = (const char *)sqlite3_column_text(stmt, 0);
 		good = says != NULL && strcmp(says, "ok") == 0;
 	}
 	if (!good)
-		err_set(err, "%s: %s", s->path == NULL ? "store" : s->path,
-			says != NULL ? says : sqlite3_errmsg(s->db));
+		err_set(err, "%s: %s", path == NULL ? "store" : path,
+			says != NULL ? says : sqlite3_errmsg(db));
 	sqlite3_finalize(stmt);
+	sqlite3_free(sql);
 	return good;
+}
+
+bool store_check(const char *path, const atomic_bool *stop, struct err *err)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *tables = NULL;
+	bool good = true;
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
+			SQLITE_OK &&
+		sqlite3_busy_timeout(db, BUSY_MS) == SQLITE_OK &&
+		sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'table'", -1,
+			&tables, NULL) == SQLITE_OK)
+		while (good && !atomic_load(stop) && sqlite3_step(tables) == SQLITE_ROW)
+			good = sound(db, path, (const char *)sqlite3_column_text(tables, 0), err);
+	sqlite3_finalize(tables);
+	sqlite3_close(db);
+	if (!good)
+		store_mark(path, err->text);
+	return good;
+}
+
+bool store_is_unchecked(const struct store *s)
+{
+	return s->path != NULL && store_size(s->path) > CHECK_AT_ONCE;
 }
 
 /* Saying it again would write. */
@@ -128,7 +155,7 @@ static bool settle(struct store *s, const struct store_options *o, struct err *e
 	if (!good)
 		return err_set(
 			err, "%s: %s", o->path == NULL ? "store" : o->path, sqlite3_errmsg(s->db));
-	return o->small || o->look || sound(s, err);
+	return o->small || o->look || store_is_unchecked(s) || sound(s->db, s->path, NULL, err);
 }
 
 static bool connect_to(struct store *s, const struct store_options *o, struct err *err)
@@ -157,7 +184,7 @@ void store_condemn(struct store *s, const char *why)
 /* Opens what is there. False and *bad: it is damaged, as @err says. */
 static bool open_it(struct store *s, const struct store_options *o, bool *bad, struct err *err)
 {
-	bool old = o->path != NULL && store_is_there(o->path);
+	bool old = o->path != NULL && store_size(o->path) >= 0;
 	*bad = o->path != NULL && !o->look && !store_unmarked(o->path, err);
 	if (*bad)
 		return false;
@@ -174,7 +201,7 @@ static bool open_it(struct store *s, const struct store_options *o, bool *bad, s
 static enum store_open open_or_rebuild(
 	struct store *s, const struct store_options *o, struct err *err)
 {
-	bool bad, old = o->path != NULL && store_is_there(o->path);
+	bool bad, old = o->path != NULL && store_size(o->path) >= 0;
 	struct err again = { 0 };
 	if (open_it(s, o, &bad, err))
 		return old ? STORE_GOOD : STORE_NEW;

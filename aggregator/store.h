@@ -3,6 +3,7 @@
 #ifndef AGGREGATOR_STORE_H
 #define AGGREGATOR_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,11 @@ enum store_open { STORE_GOOD, STORE_NEW, STORE_REBUILT, STORE_FAILED };
  * (PATH.damaged-SECONDS) with its WAL and an empty one takes its place: STORE_REBUILT with the
  * reason in @err. STORE_FAILED: nothing could be opened. */
 enum store_open store_open(struct store **s, const struct store_options *o, struct err *err);
+/* Too large to be checked while somebody waits for it: that is for store_check(). */
+bool store_is_unchecked(const struct store *s);
+/* Checks a file that is in use, by a connection of its own, table by table until *stop. False and
+ * @err: it is damaged, and marked so that the next store_open() sets it aside. */
+bool store_check(const char *path, const atomic_bool *stop, struct err *err);
 void store_close(struct store *s); /* finishes nothing: what is not committed is lost */
 
 /* CREATE TABLE IF NOT EXISTS …, several statements. Each module brings its own. */

@@ -21,9 +21,9 @@ static long long size_of(const char *path, const char *part)
 	return stat(name, &st) == 0 ? (long long)st.st_size : -1;
 }
 
-bool store_is_there(const char *path)
+long long store_size(const char *path)
 {
-	return size_of(path, "") >= 0;
+	return size_of(path, "");
 }
 
 void store_mark(const char *path, const char *why)

@@ -4,7 +4,7 @@
 
 #include "common/err.h"
 
-bool store_is_there(const char *path);
+long long store_size(const char *path); /* bytes; -1: it is not there */
 /* A file beside it says that it is damaged, and why, until it has been set aside. */
 void store_mark(const char *path, const char *why);
 /* False and @err with the reason: it is marked, or what is there is no database: an empty file, or

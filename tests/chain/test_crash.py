@@ -9,7 +9,7 @@ import kit
 from harm import PATIENCE, Rig, check, equal, soon
 
 RECOVERS = 5  # s, from the start of the process to being up
-CHILD_ONLY, PARENT_ONLY = ("intake", "digest"), ("accept",)
+WITHOUT = {"enterprise": ("accept",), "province": ("intake", "digest"), "nation": ("intake", "digest", "link", "uplink")}
 TIMES = {"store": (2, 9, 40)}  # which time it dies there; commits are many, and of many kinds
 
 
@@ -22,12 +22,12 @@ def points(without):
     return [(p, t) for p in sorted(found) if not p.startswith(without) for t in TIMES.get(p.split(".")[0], (1, 4))]
 
 
-def dies_everywhere(world, role, without):
+def dies_everywhere(world, role):
     rig = Rig(world)
     feeder, victim = rig.feeders[0], getattr(rig, role)
     feeder.feed(10, flash=True)
     rig.settles("before any crash")
-    for i, (point, time) in enumerate(points(without)):
+    for i, (point, time) in enumerate(points(WITHOUT[role])):
         victim.stop()
         victim.start(fault="%s:%d" % (point, time))
 
@@ -41,14 +41,18 @@ def dies_everywhere(world, role, without):
         took = victim.launch()
         check(took <= RECOVERS, "%s is up again soon after %s" % (role, point), "%.1f s" % took)
         feeder.feed(3)
-        soon(rig.at_province, "every event once after dying at %s, time %d" % (point, time), PATIENCE, rig.where)
+        soon(rig.whole if role == "nation" else rig.at_province, "every event once after dying at %s, time %d" % (point, time), PATIENCE, rig.where)
     rig.settles("after dying everywhere")
     rig.ends()
 
 
 def test_the_child_dies_at_each_point(world):
-    dies_everywhere(world, "enterprise", PARENT_ONLY)
+    dies_everywhere(world, "enterprise")
 
 
 def test_the_parent_dies_at_each_point(world):
-    dies_everywhere(world, "province", CHILD_ONLY)
+    dies_everywhere(world, "province")
+
+
+def test_the_top_dies_at_each_point(world):
+    dies_everywhere(world, "nation")

@@ -147,6 +147,7 @@ def test_hostile_streams_stall_nothing(world):
         client("SET", key, "no stream")
     client("SADD", "bongsu:sensors", "wrong", "../../etc/passwd", "x" * 200, "{a}")
     soon(lambda: any("WRONGTYPE" in text for text in rig.enterprise.alarm("redis-refuses")), "a key of another kind is an alarm")
+    soon(lambda: rig.enterprise.alarm("sensors-refused"), "names that no sensor has are an alarm")
     b.feed(12, flash=True)
     client("DEL", "bongsu:sensors")
     client("SET", "bongsu:sensors", "no set")

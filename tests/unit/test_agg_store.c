@@ -313,6 +313,36 @@ static void what_is_found_while_in_use_is_remembered(void **state)
 	store_close(s);
 }
 
+/* Too large to be checked while somebody waits. */
+static void a_large_one_is_checked_beside(void **state)
+{
+	char junk[4096];
+	struct err err = { 0 };
+	atomic_bool stop = false;
+	(void)state;
+	memset(junk, 'x', sizeof junk);
+	fill();
+	struct store *s = open_store(STORE_GOOD, NULL);
+	assert_false(store_is_unchecked(s));
+	assert_true(store_schema(s,
+		"CREATE TABLE large(b BLOB); INSERT INTO large VALUES(zeroblob(150000000)),"
+		" (zeroblob(150000000))",
+		&err));
+	store_tidy(s);
+	assert_true(store_is_unchecked(s));
+	assert_true(store_check(path, &stop, &err));
+	store_close(s);
+	damage(8192, junk, sizeof junk);
+	s = open_store(STORE_GOOD, NULL);
+	assert_true(store_is_unchecked(s));
+	assert_false(store_check(path, &stop, &err));
+	assert_true(err.set);
+	store_close(s);
+	s = open_store(STORE_REBUILT, NULL);
+	assert_false(store_is_unchecked(s));
+	store_close(s);
+}
+
 /* A WAL whose end was never written: what was committed before is there. */
 static void a_torn_wal_keeps_what_came_before(void **state)
 {
@@ -412,6 +442,7 @@ int main(void)
 		IN_FOLDER(a_damaged_file_is_set_aside),
 		IN_FOLDER(no_database_and_an_empty_one_are_damage),
 		IN_FOLDER(what_is_found_while_in_use_is_remembered),
+		IN_FOLDER(a_large_one_is_checked_beside),
 		IN_FOLDER(a_torn_wal_keeps_what_came_before),
 		IN_FOLDER(a_folder_that_is_not_there_fails),
 		IN_FOLDER(a_copy_is_whole),
