@@ -54,8 +54,7 @@ static json_t *objects_of(const uint8_t *data, size_t size)
 
 static void look(struct node *n)
 {
-	char name[65], *bytes = NULL;
-	size_t size;
+	struct pack_out out;
 	json_t *list = notice_list(n, false);
 	size_t i;
 	const json_t *one;
@@ -67,10 +66,10 @@ static void look(struct node *n)
 	}
 	json_decref(list);
 	json_decref(pack_list(n));
-	if (pack_next(n, name, &bytes, &size)) {
-		demand(memchr(bytes, '\n', size) != NULL);
-		pack_stored(n, name);
-		free(bytes);
+	if (pack_next(n, &out)) {
+		demand(out.withdrawn || memchr(out.bytes, '\n', out.size) != NULL);
+		pack_stored(n, &out);
+		free(out.bytes);
 	}
 }
 

@@ -626,7 +626,7 @@ static void children_are_reporting_late_and_silent(void **state)
 	struct roster r;
 	(void)state;
 	accept_key(&p.node, &kid.peer, p.now);
-	accept_roster(&p.node, p.now, &r);
+	accept_roster(&p.node, NULL, p.now, &r);
 	assert_int_equal(r.silent, 1);
 	assert_int_equal(post(&kid, kid_beat(&kid), NULL), 200);
 	static const struct {
@@ -636,14 +636,14 @@ static void children_are_reporting_late_and_silent(void **state)
 		{ 2000, 0, 0, 1 } };
 	for (unsigned i = 0; i < sizeof when / sizeof when[0]; i++) {
 		parent_pass(when[i].ms);
-		accept_roster(&p.node, p.now, &r);
+		accept_roster(&p.node, NULL, p.now, &r);
 		assert_int_equal(r.known, 1);
 		assert_int_equal(r.reporting, when[i].reporting);
 		assert_int_equal(r.late, when[i].late);
 		assert_int_equal(r.silent, when[i].silent);
 	}
 	assert_int_equal(post(&kid, kid_beat(&kid), NULL), 200);
-	accept_roster(&p.node, p.now, &r);
+	accept_roster(&p.node, NULL, p.now, &r);
 	assert_int_equal(r.reporting, 1);
 	p.now.wall_ms += 3600000; /* its clock is an hour behind ours */
 	char *beat = kid_beat(&kid);
