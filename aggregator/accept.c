@@ -9,6 +9,7 @@
 #include "aggregator/fault.h"
 #include "aggregator/link.h"
 #include "aggregator/notice.h"
+#include "aggregator/release.h"
 
 // clang-format off
 const char accept_tables[] =
@@ -351,6 +352,7 @@ void accept_tick(struct node *n, struct now now)
 	q = store_query(n->store, "DELETE FROM flash WHERE day < ?1");
 	bind_int(q, oldest);
 	query_run(q);
+	release_tidy(n, now);
 	q = store_query(n->store,
 		"DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - 10000");
 	query_run(q);

@@ -5,6 +5,7 @@
 
 #include "aggregator/accept_private.h"
 #include "aggregator/fault.h"
+#include "aggregator/release.h"
 #include "aggregator/rollup.h"
 
 static void refuse(struct taking *t, int status, const char *why)
@@ -222,11 +223,14 @@ static void keep_frame(struct taking *t, const struct frame *f)
 	bind_int(q, f->type == FRAME_ROLLUP ? json_int_of(f->json, "res", 0)
 					    : rollup_class(json_int_of(w, "coarse_s", 300)));
 	bind_int(q, t->now.wall_ms);
-	bind_line(q, text, len);
+	/* what a person released lies apart, and not longer than said */
+	bind_line(q, f->type == FRAME_EVIDENCE ? "" : text, f->type == FRAME_EVIDENCE ? 0 : len);
 	bind_int(q, !summed || t->n->links == 0);
 	query_run(q);
 	free(own);
 	t->n->accept->serial = store_last_id(t->n->store);
+	if (f->type == FRAME_EVIDENCE)
+		release_keep(t->n, f);
 }
 
 static enum frame_fault take_digest(struct taking *t, const struct frame *f, struct err *err)

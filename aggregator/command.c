@@ -15,6 +15,7 @@
 #include "aggregator/notice_cli.h"
 #include "aggregator/now.h"
 #include "aggregator/pki.h"
+#include "aggregator/release.h"
 #include "aggregator/report.h"
 #include "aggregator/run.h"
 
@@ -129,6 +130,16 @@ static int dry_run(const struct agg_config *c, bool json)
 	return good ? STATUS_OK : failed(&err);
 }
 
+static int release_command(const struct agg_config *c, int argc, char **argv)
+{
+	return with_node(c, argc, argv, release_main);
+}
+
+static int evidence_command(const struct agg_config *c, int argc, char **argv)
+{
+	return with_node(c, argc, argv, evidence_main);
+}
+
 static struct cli left_args;
 
 static int left_act(struct node *n, int argc, char **argv)
@@ -239,6 +250,9 @@ static const struct command {
 	{ "status", status_command, status_usage, "links, children, the balance, alarms", true },
 	{ "left", left_command, left_usage, "what left this site, to whom, with receipts", true },
 	{ "verify", verify_command, verify_usage, "whether the ledger of that is whole", true },
+	{ "release", release_command, release_usage,
+		"lets a file leave for one incident, at level 3", false },
+	{ "evidence", evidence_command, evidence_usage, "what children released to us", true },
 	{ "enroll", enrol_main, enrol_usage, "joins a chain; at a parent: lets children join",
 		false },
 	{ "notice", notice_command, notice_usage, "warnings and notices, and their answers",

@@ -127,6 +127,12 @@ static void print_other(const struct line *l, FILE *out)
 			", signed at %s\n",
 			l->peer, (int64_t)place(range, 0), (int64_t)place(range, 1),
 			(int64_t)place(range, 2), when(json_int_of(l->what, "at", 0) / 1000, a));
+	else if (strcmp(l->kind, "released") == 0)
+		fprintf(out, "to %s: %s released %s bytes for %s until %s (sha256 %.16s…)\n",
+			l->peer, json_text_of(l->what, "by"),
+			grouped(json_int_of(l->what, "size", 0), a),
+			json_text_of(l->what, "ticket"), when(json_int_of(l->what, "until", 0), b),
+			json_text_of(l->what, "sha256"));
 	else if (strcmp(l->kind, "level") == 0)
 		fprintf(out, "to %s: what may leave is level %" PRId64 " from now on\n", l->peer,
 			json_int_of(l->what, "to", 0));

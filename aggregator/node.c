@@ -11,6 +11,7 @@
 #include "aggregator/ledger.h"
 #include "aggregator/link.h"
 #include "aggregator/notice.h"
+#include "aggregator/release.h"
 #include "aggregator/rollup.h"
 #include "aggregator/room.h"
 
@@ -44,7 +45,7 @@ bool tier_from(const char *name, enum tier *t)
 static bool make_tables(struct store *s, struct err *err)
 {
 	const char *const all[] = { alarm_tables, digest_tables, link_tables, accept_tables,
-		rollup_tables, ledger_tables, notice_tables };
+		rollup_tables, ledger_tables, notice_tables, release_tables };
 	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (!store_schema(s, all[i], err))
 			return false;

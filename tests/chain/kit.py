@@ -73,7 +73,8 @@ def free_port():
 
 def run(args, timeout=60, stdin=None, **more):
     """Exit status, stdout, stderr of a program that must end."""
-    end = subprocess.run(args, input=stdin, capture_output=True, timeout=timeout, text=True, errors="replace", **more)
+    more = {"text": True, "errors": "replace", **more}
+    end = subprocess.run(args, input=stdin, capture_output=True, timeout=timeout, **more)
     return end.returncode, end.stdout, end.stderr
 
 

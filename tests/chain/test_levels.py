@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import time
 
-from kit import ROOT, equal, wait_for
+from kit import ROOT, equal, run, wait_for
 from parent import Parent
 
 EXTERNAL, INTERNAL, PLC = "203.0.113.77", "10.99.88.77", "10.99.88.20"
@@ -137,11 +137,62 @@ def test_level_2(world):
 
 
 def test_level_3(world):
-    """Without a ticket nothing leaves at level 3 that does not at level 2."""
+    """At level 3 nothing leaves that does not at level 2, but what a person releases: for a ticket and a time."""
     parent, firm, s = site(world, 3)
     told(parent, s.n)
-    equal(parent.found([w for w in TEXTS + NUMBERS]), [], "found")
+    equal(parent.found(TEXTS + NUMBERS), [], "found")
     equal({f["t"] for f in parent.frames()} - {"beat", "digest", "flash"}, set(), "types of frames")
+
+
+def test_release(world):
+    nation, province, (firm,) = world.chain()
+    firm.parents[0][1]["level"] = 3
+    firm.configure()
+    firm.restart()
+    wait_for(lambda: (province.child_of(firm) or {}).get("beat_ms"), what="a beat")
+    path, piece = world.path("trip.pcap"), os.urandom(40000)
+    with open(path, "wb") as f:
+        f.write(piece)
+    release = ["release", "--ticket", "IR-2026-7", "--to", province.org, "--for", "1h", "--by", "security lead"]
+    for wrong, word in (([*release[:6], "60d", *release[7:], path], "30 days"), ([*release[:4], nation.org, *release[5:], path], "no parent"),
+                        ([*release, world.path("none")], "No such file"), ([*release[:2], "Q X", *release[3:], path], "ticket"),
+                        ([*release, firm.binary], "45000 bytes")):
+        status, _, err = firm.run(*wrong)
+        assert status == 1 and word in err, (wrong, status, err)
+    equal(firm.run("release", "--ticket", "X", path)[0], 2, "half of a command line")
+    firm.do(*release, path)
+    wait_for(lambda: "IR-2026-7" in province.do("evidence"), what="the evidence")
+    got = run([province.binary, "-c", province.config, "evidence", "IR-2026-7", "--org", firm.org], text=False, errors=None)
+    equal((got[0], got[1] == piece), (0, True), "what came")
+    equal(province.run("evidence", "IR-2026-8")[0], 1, "another ticket")
+    equal(nation.do("evidence"), "", "nothing goes further up")
+    words = firm.do("left")
+    assert "security lead released 40,000 bytes for IR-2026-7" in words and "1 evidence" in words and "at level 3" in words, words
+    assert "whole" in firm.do("verify")
+    # past its time it is gone, also from the disk
+    db = sqlite3.connect(os.path.join(province.folder, "chain.db"), timeout=20)
+    db.execute("UPDATE evidence SET until_s = 1")
+    db.commit()
+    equal(province.do("evidence"), "", "past its time")
+    province.restart()
+    wait_for(lambda: db.execute("SELECT count(*) FROM evidence").fetchone() == (0,), what="deleted")
+    db.close()
+    # a parent that wants no level 3 refuses it frame by frame, and the link goes on: what it did not take is lost by name
+    province.configure(chain_level=1)
+    province.restart()
+    firm.do(*release, path)
+    wait_for(lambda: "frame-rejected" in firm.alarms(), what="level")
+    s = firm.sensor()
+    s.emit(3)
+    for tier in (province, nation):
+        equal(world.balanced(tier, 3, lost=3)["lost_by"], {"level": 3}, tier.name)
+    wait_for(lambda: firm.link()["dur"][1] >= firm.link()["sent"][1] - 2, what="dur beyond it")
+    equal(province.do("evidence"), "", "kept")
+    # and at a lower level of the link the command is refused
+    firm.parents[0][1]["level"] = 2
+    firm.configure()
+    status, _, err = firm.run(*release, path)
+    assert status == 1 and "level 3 alone" in err, err
 
 
 def copy_of(firm, world, name):
