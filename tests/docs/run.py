@@ -85,7 +85,7 @@ def main():
                           capture_output=True, text=True)
     check("packaging/aggregator.yaml is a good configuration", done.returncode == 0, done.stderr)
     options("bongsu-sensor", "bongsu-sensor.8")
-    options("bongsu-aggregator", "bongsu-aggregator.8", "status", "left", "verify", "enroll", "notice", "pack", "token")
+    options("bongsu-aggregator", "bongsu-aggregator.8", "status", "left", "verify", "release", "evidence", "enroll", "notice", "pack", "token")
     options("bongsu-tail", "bongsu-tail.1")
     print("%d passed, %d failed" % (sum(results), len(results) - sum(results)))
     sys.exit(not all(results))
