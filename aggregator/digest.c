@@ -44,11 +44,16 @@ struct sensor *digest_sensor(struct node *n, const char *name)
 	for (unsigned i = 0; i < d->sensors; i++)
 		if (strcmp(d->sensor[i]->name, name) == 0)
 			return d->sensor[i];
-	if (d->sensors == DIGEST_SENSORS || strlen(name) >= sizeof d->sensor[0]->name)
+	if (d->sensors == DIGEST_SENSORS || strlen(name) >= sizeof((struct sensor *)0)->name)
 		return NULL;
 	struct sensor *s = calloc(1, sizeof *s);
-	if (s == NULL)
+	struct sensor **all = realloc(d->sensor, (d->sensors + 1) * sizeof(struct sensor *));
+	if (all != NULL)
+		d->sensor = all;
+	if (s == NULL || all == NULL) {
+		free(s);
 		return NULL;
+	}
 	snprintf(s->name, sizeof s->name, "%s", name);
 	s->number = digest_sensor_number(n, name);
 	s->beat_ms = INT64_MIN;
@@ -155,6 +160,8 @@ static void forget(struct node *n)
 	struct digest *d = n->digest;
 	for (unsigned i = 0; i < d->sensors; i++)
 		free(d->sensor[i]);
+	free(d->sensor);
+	d->sensor = NULL;
 	d->sensors = 0;
 }
 

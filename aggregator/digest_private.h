@@ -30,7 +30,7 @@ struct digest {
 	int64_t due_ms;          /* mono: it closes */
 	int64_t beat_ms;         /* mono: the next beat */
 	int64_t wall_minus_mono; /* when last looked, for jumps */
-	struct sensor *sensor[DIGEST_SENSORS];
+	struct sensor **sensor;  /* grows to DIGEST_SENSORS */
 	unsigned sensors;
 	int64_t canary_ms; /* -1: none yet */
 	int64_t blind;     /* bytes, in the open window */

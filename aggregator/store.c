@@ -1,9 +1,8 @@
 /* store.c - SQLite in WAL mode: statements kept, transactions nested, failures remembered until the
  * outermost commit. */
-#include "aggregator/store.h"
+#include "aggregator/store_db.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,28 +14,7 @@
 #include "aggregator/fault.h"
 #include "aggregator/store_private.h"
 
-enum { STATEMENTS = 512, BUSY_MS = 10000, WAL_PAGES = 4000, CHECK_AT_ONCE = 256 * 1024 * 1024 };
-
-struct query {
-	struct store *store;
-	const char *sql; /* the literal's address is the key */
-	sqlite3_stmt *stmt;
-	int bound;
-	bool busy, failed;
-};
-
-struct store {
-	sqlite3 *db;
-	char *path; /* NULL: in memory */
-	unsigned depth;
-	bool failed, full, condemned;
-	enum store_trouble trouble;
-	char why[256];
-	int64_t fail_after;             /* statements; < 0: never */
-	struct query query[STATEMENTS]; /* open addressing by address */
-	unsigned queries;
-	sqlite3_stmt *begin, *commit;
-};
+enum { BUSY_MS = 10000, WAL_PAGES = 4000, CHECK_AT_ONCE = 256 * 1024 * 1024 };
 
 static bool damaged(int code)
 {
@@ -118,21 +96,9 @@ static bool gives_room_back(struct store *s)
 	return does;
 }
 
-static bool thaw(struct store *s, const void *image, size_t n, struct err *err)
-{
-	unsigned char *own = sqlite3_malloc64(n);
-	if (own == NULL)
-		return err_set(err, "store: out of memory");
-	memcpy(own, image, n);
-	if (sqlite3_deserialize(s->db, "main", own, (sqlite3_int64)n, (sqlite3_int64)n,
-		    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
-		return err_set(err, "store: %s", sqlite3_errmsg(s->db));
-	return true;
-}
-
 static bool settle(struct store *s, const struct store_options *o, struct err *err)
 {
-	if (o->image != NULL && !thaw(s, o->image, o->image_len, err))
+	if (o->image != NULL && !store_thaw(s, o->image, o->image_len, err))
 		return false;
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	sqlite3_extended_result_codes(s->db, 0);
@@ -158,7 +124,7 @@ static bool settle(struct store *s, const struct store_options *o, struct err *e
 	return o->small || o->look || store_is_unchecked(s) || sound(s->db, s->path, NULL, err);
 }
 
-static bool connect_to(struct store *s, const struct store_options *o, struct err *err)
+bool store_connect(struct store *s, const struct store_options *o, struct err *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	if (sqlite3_open_v2(o->path == NULL ? ":memory:" : o->path, &s->db, flags, NULL) ==
@@ -188,7 +154,7 @@ static bool open_it(struct store *s, const struct store_options *o, bool *bad, s
 	*bad = o->path != NULL && !o->look && !store_unmarked(o->path, err);
 	if (*bad)
 		return false;
-	if (connect_to(s, o, err))
+	if (store_connect(s, o, err))
 		return true;
 	int code = s->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(s->db);
 	/* a check that was made and found something leaves no code */
@@ -207,7 +173,7 @@ static enum store_open open_or_rebuild(
 		return old ? STORE_GOOD : STORE_NEW;
 	if (!bad)
 		return STORE_FAILED;
-	if (store_set_aside(o->path, err->text, &again) && connect_to(s, o, &again))
+	if (store_set_aside(o->path, err->text, &again) && store_connect(s, o, &again))
 		return STORE_REBUILT;
 	*err = again;
 	return STORE_FAILED;
@@ -241,11 +207,8 @@ void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
-	for (unsigned i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize(s->query[i].stmt);
-	sqlite3_finalize(s->begin);
-	sqlite3_finalize(s->commit);
-	sqlite3_close(s->db);
+	store_disconnect(s);
+	free(s->asleep);
 	free(s->path);
 	free(s);
 }
@@ -276,6 +239,7 @@ void store_begin(struct store *s)
 {
 	if (s->depth++ > 0)
 		return;
+	store_wake(s);
 	s->full = false;
 	s->failed = s->condemned;
 	if (!s->failed)
@@ -341,6 +305,9 @@ static unsigned slot_of(const char *sql)
 
 struct query *store_query(struct store *s, const char *sql)
 {
+	store_wake(s);
+	if (s->query == NULL && (s->query = calloc(STATEMENTS, sizeof *s->query)) == NULL)
+		abort(); /* out of memory */
 	unsigned at = slot_of(sql);
 	while (s->query[at].sql != NULL && (s->query[at].sql != sql || s->query[at].busy))
 		at = (at + 1) % STATEMENTS;
@@ -577,16 +544,4 @@ void store_tidy(struct store *s)
 		sqlite3_exec(s->db, "PRAGMA incremental_vacuum(1000)", NULL, NULL, NULL);
 		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	}
-}
-
-void *store_freeze(struct store *s, size_t *n)
-{
-	sqlite3_int64 bytes = 0;
-	void *image = sqlite3_serialize(s->db, "main", &bytes, 0);
-	void *own = image == NULL ? NULL : malloc((size_t)bytes + 1);
-	if (own != NULL)
-		memcpy(own, image, (size_t)bytes);
-	sqlite3_free(image);
-	*n = own == NULL ? 0 : (size_t)bytes;
-	return own;
 }

@@ -99,6 +99,8 @@ void store_tidy(struct store *s);
 /* --- for the simulator and tests --- */
 /* The whole database as bytes, the caller's to free(). */
 void *store_freeze(struct store *s, size_t *n);
+/* Between turns: a store in memory is packed and put to sleep; whatever uses it wakes it. */
+void store_sleep(struct store *s);
 /* After so many rows and runs every next one fails once as on a full disk; < 0: never. */
 void store_fail_after(struct store *s, int64_t statements);
 

@@ -83,7 +83,8 @@ struct sim_node {
 	struct sim_flight flight;
 	struct sim_sensor sensor[SIM_SENSORS];
 	unsigned sensors;
-	void *snapshot; /* an older state of its store */
+	int64_t latest_ms; /* its clock never goes back within its life */
+	void *snapshot;    /* an older state of its store */
 	size_t snapshot_len;
 	uint64_t faults, rebuilt;
 	uint64_t rate; /* events a day and sensor */
@@ -100,10 +101,12 @@ struct sim {
 	bool quiet_time; /* no new faults: the end is near */
 };
 
-static inline struct now sim_now(const struct sim *s, const struct sim_node *x)
+static inline struct now sim_now(const struct sim *s, struct sim_node *x)
 {
-	return (struct now){ .wall_ms = (int64_t)SIM_START_S * 1000 + s->now_ms + x->wall_off_ms,
-		.mono_ms = s->now_ms + x->mono_off_ms };
+	if (s->now_ms > x->latest_ms)
+		x->latest_ms = s->now_ms;
+	return (struct now){ .wall_ms = (int64_t)SIM_START_S * 1000 + x->latest_ms + x->wall_off_ms,
+		.mono_ms = x->latest_ms + x->mono_off_ms };
 }
 
 /* --- what sensors say ---------------------------------------------------------------------- */
@@ -184,7 +187,7 @@ static inline void sim_crash(struct sim *s, struct sim_node *x, const void *imag
 		image = own = store_freeze(x->node.store, &n);
 	node_close(&x->node);
 	sim_free_flight(x);
-	x->mono_off_ms = between(0, 1000000) - s->now_ms;
+	x->mono_off_ms = between(0, 1000000) - x->latest_ms;
 	sim_open(s, x, image, n);
 	free(own);
 }
