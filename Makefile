@@ -1,5 +1,5 @@
 # Bongsu. `make demo` shows it, `make check` tests it; both set up what they need first.
-#   all demo check soak cases units fuzz bench lint format docs pcaps install clean
+#   all demo check soak chain-sim cases units fuzz bench lint format docs pcaps install clean
 
 B       ?= build
 CC       = gcc
@@ -68,6 +68,12 @@ demo check soak fuzz bench lint cases:
 	packaging/setup.sh $@
 	+$(MAKE) --no-print-directory -j2 $(or $(NEEDS_$@),builds)
 	tests/run --build $B $@
+# The chain under a virtual clock: 30 days of 1,000 enterprises with faults, then the nation's 100,000 for hours.
+chain-sim:
+	packaging/setup.sh cases
+	+$(MAKE) --no-print-directory -j2 $B/sim/sim
+	$B/sim/sim --days 30 --enterprises 1000 --provinces 4 --faults 20 --window 1800 $(SIM)
+	$B/sim/sim --hours 2 --drain 3 --enterprises 100000 --provinces 31 --faults 1 --window 900 --asleep 1 $(SIM)
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 pcaps:
@@ -103,6 +109,6 @@ install: all
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers $(PREFIX)/lib/sysusers.d/bongsu.conf
 	install -d -m 755 $(DESTDIR)$(LOCALSTATEDIR)/lib/bongsu $(DESTDIR)$(LOCALSTATEDIR)/log/bongsu
 
-.PHONY: all units helpers fuzzers builds demo check soak fuzz bench lint cases format pcaps docs clean install
+.PHONY: all units helpers fuzzers builds demo check soak chain-sim fuzz bench lint cases format pcaps docs clean install
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

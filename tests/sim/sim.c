@@ -543,7 +543,33 @@ static bool held_exactly(const struct child *c, uint64_t number, uint64_t epoch,
 	return next == last + 1;
 }
 
-static unsigned check_enterprise(const struct sim_node *x)
+/* Where one stands that is not as it should be. */
+static void print_stand(struct sim_node *x, const struct child *c)
+{
+	struct link_state l;
+	link_state(x->node.link[0], &l);
+	printf("   link: next %" PRIu64 "/%" PRIu64 ", durable %" PRIu64 "/%" PRIu64 ", %" PRId64
+	       " wait, %" PRId64 " hurry, %s%s, asks in %" PRId64 " s; clock off by %" PRId64
+	       " s, disk fails until %" PRId64 "\n",
+		l.next.ep, l.next.sq, l.dur.ep, l.dur.sq, l.waiting, l.hurrying,
+		l.stopped ? "stopped: " : "goes", l.why, (x->link_ms - sim.now_ms) / 1000,
+		x->wall_off_ms / 1000, x->fail_until_ms);
+	for (unsigned i = 0; i < x->sensors; i++) {
+		char name[16];
+		uint64_t epoch = 0, n = 0;
+		snprintf(name, sizeof name, "s%u", i);
+		digest_position(&x->node, name, &epoch, &n);
+		printf("   %s: read to %" PRIu64 "-%" PRIu64 ", emitted to %" PRIu64 "-%" PRIu64
+		       ", trimmed to %" PRIu64 "\n",
+			name, epoch, n, x->sensor[i].epoch, x->sensor[i].emitted,
+			x->sensor[i].gone);
+	}
+	for (unsigned i = 0; c != NULL && i < c->spans; i++)
+		printf("   held: %012" PRIx64 " %" PRIu64 "-%" PRIu64 " to %" PRIu64 "\n",
+			c->span[i].sensor, c->span[i].epoch, c->span[i].from, c->span[i].to);
+}
+
+static unsigned check_enterprise(struct sim_node *x)
 {
 	const struct child *c = accept_child(&x->parent->node, x->id.org);
 	unsigned wrong = 0;
@@ -579,6 +605,8 @@ static unsigned check_enterprise(const struct sim_node *x)
 			x->id.org, c->sum.lost, trimmed);
 		wrong++;
 	}
+	if (wrong > 0)
+		print_stand(x, c);
 	return wrong;
 }
 
@@ -621,6 +649,12 @@ static unsigned check_all(struct totals *nation)
 			wrong++;
 		}
 		add(&all, &periods);
+		struct link_state l;
+		link_state(sim.all[i].node.link[0], &l);
+		if (l.waiting > 0 || l.hurrying > 0)
+			printf("province %u still has %" PRId64 " waiting, %" PRId64
+			       " in a hurry\n",
+				i, l.waiting, l.hurrying);
 	}
 	rollup_totals(&sim.all[0].node, 86400, nation);
 	if (!same(&all, nation)) {
