@@ -58,15 +58,15 @@ bool store_unmarked(const char *path, struct err *err)
 
 bool store_set_aside(const char *path, const char *why, struct err *err)
 {
-	char from[PATH_ROOM], to[PATH_ROOM + 64], mark[PATH_ROOM];
+	char from[PATH_ROOM], to[PATH_ROOM + 64], mark[PATH_ROOM], suffix[40];
 	long long at = (long long)time(NULL);
 	store_mark(path, why);
 	do
-		snprintf(to, sizeof to, ".damaged-%lld", at++);
-	while (size_of(path, to) >= 0);
+		snprintf(suffix, sizeof suffix, ".damaged-%lld", at++);
+	while (size_of(path, suffix) >= 0);
 	for (unsigned i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		snprintf(from, sizeof from, "%s%s", path, parts[i]);
-		snprintf(to, sizeof to, "%s.damaged-%lld%s", path, at - 1, parts[i]);
+		snprintf(to, sizeof to, "%s%s%s", path, suffix, parts[i]);
 		if (rename(from, to) != 0 && errno != ENOENT)
 			return err_set(err, "%s: %s", from, strerror(errno));
 	}
