@@ -467,6 +467,18 @@ void link_resume(struct link *l)
 	pthread_mutex_unlock(&l->n->lock);
 }
 
+void link_reached(struct link *l)
+{
+	pthread_mutex_lock(&l->n->lock);
+	if (l->away) {
+		l->away = false;
+		l->not_before = 0;
+		if (l->wake != NULL)
+			l->wake(l->wake_ctx);
+	}
+	pthread_mutex_unlock(&l->n->lock);
+}
+
 void link_set_parent_key(struct link *l, const struct key *k)
 {
 	pthread_mutex_lock(&l->n->lock);

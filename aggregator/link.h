@@ -79,6 +79,9 @@ bool link_preview(struct link *l, struct now now, struct link_post *post);
 /* A stopped link (403) tries again: the operator or a new certificate says so. */
 void link_resume(struct link *l);
 
+/* It can be reached after all: what waits because a connection failed goes now. */
+void link_reached(struct link *l);
+
 /* Something new waits: called under the node's lock, so only to signal. NULL: nobody listens. */
 void link_on_wake(struct link *l, void (*wake)(void *ctx), void *ctx);
 

@@ -450,7 +450,8 @@ static void refused(struct link *l, struct now now, int status, int retry_after)
 
 static void by_status(struct link *l, struct now now, int status, int retry_after, const json_t *a)
 {
-	if (status == 0) {
+	l->away = status == 0;
+	if (l->away) {
 		send_again(l);
 		back_off(l, now);
 	} else if (status == 403) {

@@ -72,6 +72,7 @@ struct link {
 	json_t *held;           /* cov of the last head: [[sensor#, epoch, last n]…]; stored */
 	bool need_head, closed; /* since the start: the open window was closed */
 	bool stopped;
+	bool away; /* the last connection failed */
 	char why[128];
 	int64_t not_before; /* mono ms: back-off, Retry-After */
 	int64_t calm_until; /* mono ms: the parent has no room for what is sequenced; beats go on */

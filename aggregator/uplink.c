@@ -54,6 +54,7 @@ struct uplink {
 	struct wire post, down;
 	pthread_t post_thread, down_thread;
 	bool post_runs, down_runs;
+	bool down_failed; /* of the down thread: its last request */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool woken, stop; /* under lock */
@@ -143,6 +144,10 @@ static int check_peer(void *ctx, char *remote, char *local, int remote_port, int
 		return CURL_PREREQFUNC_ABORT;
 	}
 	w->seen = true;
+	if (w == &w->u->down && w->u->down_failed) {
+		w->u->down_failed = false;
+		link_reached(w->u->l);
+	}
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -460,6 +465,7 @@ static void *down_main(void *ctx)
 		}
 		uint32_t r;
 		random_bytes(&r, sizeof r);
+		u->down_failed = true;
 		wait = wait == 0 ? DOWN_RETRY_MS : wait * 2;
 		if (wait > DOWN_RETRY_MOST_MS)
 			wait = DOWN_RETRY_MOST_MS;

@@ -227,6 +227,31 @@ static void the_clock_is_reckoned_from_eight_replies(void **state)
 	assert_in_range(link_skew_ms(k.link), 6990, 7010);
 }
 
+static void a_parent_that_can_be_reached_again_is_not_waited_for(void **state)
+{
+	(void)state;
+	struct link_post post = send_windows(2), again;
+	for (unsigned i = 0; i < 8; i++) {
+		link_answer(k.link, k.now, 0, -1, NULL, 0);
+		kit_pass(&k, 1200000);
+		again = want_post();
+		link_post_free(&again);
+	}
+	link_answer(k.link, k.now, 0, -1, NULL, 0);
+	kit_pass(&k, 1);
+	want_nothing();
+	link_reached(k.link); /* by the other connection */
+	again = want_post();
+	assert_string_equal(again.body, post.body);
+	link_post_free(&again);
+	/* but what it asked for itself is kept to */
+	link_answer(k.link, k.now, 429, 60, "{}", 2);
+	kit_pass(&k, 1000);
+	link_reached(k.link);
+	want_nothing();
+	link_post_free(&post);
+}
+
 /* --- receipts and up --------------------------------------------------------------------- */
 
 static char *make_rc(const struct key *key, const char *hash, unsigned last)
@@ -418,6 +443,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, before, after)
 	const struct CMUnitTest tests[] = {
 		T(a_flash_goes_first_and_again_until_it_is_acknowledged),
+		T(a_parent_that_can_be_reached_again_is_not_waited_for),
 		T(a_flash_is_settled_by_the_digest_that_covers_it),
 		T(only_the_newest_beat_waits),
 		T(a_line_is_passed_on_as_it_is),
