@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aggregator/fault.h"
 #include "aggregator/inflate.h"
 #include "common/keys.h"
 
@@ -188,6 +189,7 @@ void ledger_sync(struct node *n)
 		return; /* behind is no fault: see ledger_verify_folder() */
 	bool good = fprintf(f, "%" PRId64 " %s\n", at, hex) > 0;
 	good = fclose(f) == 0 && good;
+	FAULT("ledger.head");
 	if (!good || rename(fresh, path) != 0)
 		unlink(fresh);
 }

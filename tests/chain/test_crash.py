@@ -9,7 +9,7 @@ import kit
 from harm import PATIENCE, Rig, check, equal, soon
 
 RECOVERS = 5  # s, from the start of the process to being up
-WITHOUT = {"enterprise": ("accept",), "province": ("intake", "digest"), "nation": ("intake", "digest", "link", "uplink")}
+WITHOUT = {"enterprise": ("accept",), "province": ("intake", "digest"), "nation": ("intake", "digest", "link", "uplink", "ledger")}
 TIMES = {"store": (2, 9, 40)}  # which time it dies there; commits are many, and of many kinds
 
 
