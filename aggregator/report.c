@@ -219,7 +219,9 @@ bool report_print(struct node *n, struct now now, bool json, FILE *out)
 		free(text);
 	} else {
 		safe(j);
-		fprintf(out, "%s %s %s %s\n", tier_name(n->tier), n->org, n->region, n->industry);
+		fprintf(out, "%s %s%s%s%s%s\n", tier_name(n->tier), n->org,
+			n->region[0] == '\0' ? "" : " ", n->region,
+			n->industry[0] == '\0' ? "" : " ", n->industry);
 		json_array_foreach(json_object_get(j, "sensors"), i, s)
 		{
 			fprintf(out, "sensor %s: folded to %" PRId64 "-%" PRId64 "\n",

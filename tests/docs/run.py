@@ -8,6 +8,8 @@ that a manual page names exist, and those that exist are named.
 import glob
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 SAVED = re.compile(r"^```yaml\n((?:(?!^```).)*)^```\s+Save it as `([^`]+)`", re.S | re.M)
+PORTS = ("8443", "8444")  # of examples: free ones stand in for them
+PRINTS = "\n<!-- prints, with other numbers -->\n```\n"
 results = []
 
 
@@ -29,22 +33,62 @@ def documents():
                   glob.glob(os.path.join(ROOT, "tests", "*", "*.md")) if os.sep + "build" + os.sep not in p)
 
 
+def with_free_ports(text):
+    """For ports are never ours by right."""
+    for port in PORTS:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            text = text.replace(port, str(s.getsockname()[1]))
+    return text
+
+
+def masked(line):
+    """Without its numbers, and without which frames happened to go together."""
+    line = re.sub(r"[0-9]+(,[0-9]+)*", "#", re.sub(r"\b[0-9a-f]{16,}\b", "#", line)).strip()
+    return re.sub(r"# (digest|beat|flash|receipt)(s|es)?\b(, # (digest|beat|flash|receipt)(s|es)?\b)*", "frames", line)
+
+
+def run_block(block, folder):
+    """Status, output, errors; whatever it leaves running is ended."""
+    env = dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"], TMPDIR=folder)
+    with open(os.path.join(folder, "said.out"), "w+b") as out, open(os.path.join(folder, "said.err"), "w+b") as err:
+        bash = subprocess.Popen(["bash", "-euc", block], cwd=folder, env=env, stdout=out, stderr=err, stdin=subprocess.DEVNULL, start_new_session=True)
+        try:
+            bash.wait(120)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(bash.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        said = []
+        for f in (out, err):
+            f.seek(0)
+            said.append(f.read().decode("utf-8", "replace"))
+        return bash.wait(), *said
+
+
 def commands(path, text):
-    """Runs the blocks marked sh of a document."""
+    """Runs the blocks marked sh of a document; where it says what one prints, that is compared but for its numbers."""
+    name = os.path.relpath(path, ROOT)
+    found = re.findall(r"^```sh\n(.*?)^```\n(?:%s(.*?)^```)?" % re.escape(PRINTS), text, re.S | re.M)
+    text = with_free_ports(text)
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M)
-    for n, block in enumerate(blocks, 1):
+    for n, (block, (_, prints)) in enumerate(zip(blocks, found), 1):
         with tempfile.TemporaryDirectory(prefix="bongsu-docs-") as folder:
-            for name in os.listdir(ROOT):
-                if name not in ("build", ".git"):
-                    os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
+            for entry in os.listdir(ROOT):
+                if entry not in ("build", ".git"):
+                    os.symlink(os.path.join(ROOT, entry), os.path.join(folder, entry))
             os.symlink(BUILD, os.path.join(folder, "build"))
-            for body, name in SAVED.findall(text):
-                with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            for body, saved in SAVED.findall(text):
+                with open(os.path.join(folder, saved), "w", encoding="utf-8") as f:
                     f.write(body)
-            env = dict(os.environ, PATH=BUILD + ":" + os.environ["PATH"], TMPDIR=folder)
-            done = subprocess.run(["bash", "-euc", block], cwd=folder, env=env, capture_output=True, timeout=300, stdin=subprocess.DEVNULL)
-        check("%s: commands %d of %d" % (os.path.relpath(path, ROOT), n, len(blocks)), done.returncode == 0,
-              "status %d\n%s\n%s" % (done.returncode, block, (done.stdout[-800:] + done.stderr[-800:]).decode("utf-8", "replace")))
+            status, out, err = run_block(block, folder)
+        check("%s: commands %d of %d" % (name, n, len(blocks)), status == 0, "status %d\n%s\n%s%s" % (status, block, out[-800:], err[-800:]))
+        if prints:
+            there = {masked(line) for line in out.splitlines()}
+            missing = [line for line in prints.splitlines() if line and masked(line) not in there]
+            check("%s: what commands %d print" % (name, n), not missing, "%s\nnot in:\n%s" % ("\n".join(missing), out))
 
 
 def links(path, text):
