@@ -47,6 +47,7 @@ static void cut_row(json_t *cut, const json_t *row, const json_t *held, bool ins
 void *digest_cut(const void *blob, size_t len, const json_t *held, bool inside, size_t *out_len)
 {
 	json_t *w = digest_read(blob, len);
+	*out_len = 0;
 	if (w == NULL)
 		return NULL;
 	json_t *cut = window_new(json_int_of(w, "start", 0));
