@@ -97,8 +97,10 @@ static bool wait_for(struct req *r, int ms, uint64_t news)
 		MHD_suspend_connection(r->mhd);
 		r->until_ms = h->news != news ? 0 : mono_ms() + ms;
 		r->waits = true;
+		bool first = h->waiting == NULL; /* it starts the clock */
 		LIST_ADD(h->waiting, r);
-		pthread_cond_signal(&h->cond); /* the first one starts the clock */
+		if (first || r->until_ms == 0)
+			pthread_cond_signal(&h->cond);
 	}
 	pthread_mutex_unlock(&h->wait_lock);
 	return !closing;
