@@ -104,7 +104,12 @@ class Parent(http.server.ThreadingHTTPServer):
             return b"\n".join(self.seen)
 
     def found(self, words):
-        """Which of these texts and numbers stand anywhere in what came (numbers as whole numbers)."""
+        """Which of these texts stand anywhere in what came, and which numbers as numbers of JSON."""
         data = self.bytes().decode(errors="replace")
-        return [w for w in words if (re.search(r"(?<![0-9.])%s(?![0-9])" % re.escape(str(w)), data) if isinstance(w, (int, float))
-                                     else str(w).lower() in data.lower())]
+        lower = data.lower()
+
+        def there(w):
+            if isinstance(w, str):
+                return w.lower() in lower
+            return re.search(r"(?<=[:,\[])%s(?=[,\]}])" % re.escape(str(w)), data)
+        return [w for w in words if there(w)]

@@ -204,7 +204,10 @@ def test_bombs(world):
         equal(c.post_body(bomb, encoding).status, 413, "%s of %d bytes" % (encoding, len(bomb)))
     assert time.monotonic() - began < 20, "bombs took %.1f s" % (time.monotonic() - began)
     assert peak() - before < 30, "MiB at most: %d, before: %d" % (peak(), before)
-    equal(c.post_body(b"x" * (300 << 10)).status, 413, "larger than a POST may be")
+    try:
+        equal(c.post_body(b"x" * (300 << 10)).status, 413, "larger than a POST may be")
+    except (OSError, by_hand.http.client.HTTPException):
+        pass  # it hung up while we were still talking
     for broken in (b"", b"not zstd", by_hand.zstd_packed(good)[:-5], by_hand.zstd_packed(good) + b"behind"):
         equal(c.post_body(broken, "zstd").status, 422, broken[:20])
     equal(c.post_body(by_hand.PACK["gzip"](good)[:-5], "gzip").status, 422, "gzip, cut")
@@ -323,7 +326,7 @@ def test_flood(world):
     quiet = rounds(2)
     first = bad.post([bad.digest(1) for _ in range(400)])
     equal(first.status, 200, "a burst")
-    flooder = threading.Thread(target=flood)
+    flooder, began = threading.Thread(target=flood), time.monotonic()
     flooder.start()
     loud = rounds(4)
     stop.set()
@@ -331,7 +334,8 @@ def test_flood(world):
     kinds = {a.status for a in answers}
     limited = [a for a in answers if a.status == 429]
     assert limited and all(int(a.headers["Retry-After"]) >= 1 for a in limited), kinds
-    assert len(limited) > len(answers) / 2, "%d of %d were limited" % (len(limited), len(answers))
+    allowed = len(answers) - len(limited)
+    assert allowed <= 120 + 50 * (time.monotonic() - began), "%d of %d were answered" % (allowed, len(answers))
     print("p99 %.0f ms alone, %.0f ms beside the flood (%d requests)" % (quiet, loud, len(answers)))
     assert loud < max(250, quiet * 5), "p99 %.0f ms alone, %.0f ms beside the flood" % (quiet, loud)
     world.balanced(nation, 400 + sum(c.n for c in good))

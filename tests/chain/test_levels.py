@@ -13,18 +13,18 @@ from parent import Parent
 
 EXTERNAL, INTERNAL, PLC = "203.0.113.77", "10.99.88.77", "10.99.88.20"
 SECRETS = {  # what an event of this site says that nobody else needs to know
-    "src_port": 41937, "dest_port": 20547, "in_iface": "mirror-QXZ", "vlan": [3777], "flow_id": 1589879668246371,
-    "ether": {"src_mac": "02:ab:cd:ef:12:34", "dest_mac": "02:ab:cd:ef:12:35"}, "pcap_filename": "/srv/QXZ-plant.pcap",
+    "src_port": 41937, "dest_port": 20547, "in_iface": "mirror-QXZPLOVER", "vlan": [3777], "flow_id": 1589879668246371,
+    "ether": {"src_mac": "02:ab:cd:ef:12:34", "dest_mac": "02:ab:cd:ef:12:35"}, "pcap_filename": "/srv/QXZPLOVER-plant.pcap",
     "community_id": "1:zYLKuTQia3ld4pe0jn2fYJ8WYDg=", "pcap_cnt": 918273,
-    "alert": {"signature": "QXZ turbine overspeed setpoint", "signature_id": 7654321,
-              "metadata": {"mitre_technique_id": ["T0886"], "tag": ["QXZ-tag"]}},
+    "alert": {"signature": "QXZPLOVER turbine overspeed setpoint", "signature_id": 7654321,
+              "metadata": {"mitre_technique_id": ["T0886"], "tag": ["QXZPLOVER-tag"]}},
     "s7comm": {"request": {"items": [{"db": 4711, "value": 987654321}]}},
-    "bongsu": {"rule": "qxz-site-rule", "src_name": "QXZ-laptop", "dst_name": "QXZ-turbine", "src_role": "QXZ-role", "src_zone": "QXZ-zone",
+    "bongsu": {"rule": "qxz-site-rule", "src_name": "QXZPLOVER-laptop", "dst_name": "QXZPLOVER-turbine", "src_role": "QXZPLOVER-role", "src_zone": "QXZPLOVER-zone",
                "matched": {"s7comm.item.db": 4711}, "old_value": 314159.25, "new_value": 271828.125,
-               "evidence": {"pcap": "/srv/QXZ-evidence.pcap", "frames": [55501, 55502]}, "latency_ms": 12.625},
+               "evidence": {"pcap": "/srv/QXZPLOVER-evidence.pcap", "frames": [55501, 55502]}, "latency_ms": 12.625},
 }
 NUMBERS = [41937, 20547, 3777, 1589879668246371, 918273, 7654321, 4711, 987654321, 314159.25, 271828.125, 314159, 271828, 55501]
-TEXTS = ["QXZ", "02:ab:cd:ef", "zYLKuTQia3ld4", INTERNAL, PLC, "turbine", "srv/"]
+TEXTS = ["QXZPLOVER", "02:ab:cd:ef", "zYLKuTQia3ld4", INTERNAL, PLC, "turbine"]
 
 
 def site(world, level):
@@ -33,14 +33,14 @@ def site(world, level):
     node.make_authority()
     parent = Parent(node)
     firm = world.enterprise("firm", [(node, {"level": level})], settings={"digest.shared_rules": [os.path.join(ROOT, "rules")]})
-    s = firm.sensor("sensor-QXZ")
+    s = firm.sensor("sensor-QXZPLOVER")
     for src, dst in ((EXTERNAL, PLC), (INTERNAL, PLC), (INTERNAL, EXTERNAL)):
         s.emit(4, src_ip=src, dest_ip=dst, **SECRETS)
         critical = {**SECRETS, "alert": {**SECRETS["alert"], "severity": 1}}
         s.emit(1, src_ip=src, dest_ip=dst, **critical)
         s.emit(1, kind="verdict", src_ip=src, dest_ip=dst, **{k: v for k, v in SECRETS.items() if k != "alert"})
         s.emit(1, kind="stats")
-    firm.replay(os.path.join(ROOT, "pcaps/demo/plant.pcap"), name="plant-QXZ")
+    firm.replay(os.path.join(ROOT, "pcaps/demo/plant.pcap"), name="plant-QXZPLOVER")
     return parent, firm, s
 
 
@@ -57,7 +57,7 @@ def replayed_words(firm):
                 walk(v)
         elif isinstance(value, str) and len(value) > 6:
             found.add(value)
-    for _, fields in firm.redis.ask("XRANGE", "bongsu:alerts:{plant-QXZ}", "-", "+"):
+    for _, fields in firm.redis.ask("XRANGE", "bongsu:alerts:{plant-QXZPLOVER}", "-", "+"):
         walk(json.loads(fields[3]))
     known = firm.do("--fields")
     return [w for w in found if w not in known and not re.fullmatch(r"[0-9a-f-]{36}|T\d{4}(\.\d{3})?|TA\d{4}|0+", w)]
@@ -80,7 +80,7 @@ def test_level_0(world):
         equal(f["lvl"], 0, "level")
     equal(parent.frames()[-1]["hl"]["high"], True, "a high alert: yes")
     equal(parent.found(TEXTS + NUMBERS + [EXTERNAL, "sensor"] + replayed_words(firm)), [], "found")
-    plant = firm.redis.ask("XLEN", "bongsu:alerts:{plant-QXZ}")
+    plant = firm.redis.ask("XLEN", "bongsu:alerts:{plant-QXZPLOVER}")
     wait_for(lambda: sum(x["n"] for x in firm.status()["sensors"]) == s.n + plant, what="all of it folded")
     time.sleep(1.5)  # and its window closed
     # the next level's first digest counts what was withheld, and tells no more of it
@@ -97,7 +97,7 @@ def test_level_0(world):
 
 def test_level_1(world):
     parent, firm, s = site(world, 1)
-    told(parent, s.n + firm.redis.ask("XLEN", "bongsu:alerts:{plant-QXZ}"))
+    told(parent, s.n + firm.redis.ask("XLEN", "bongsu:alerts:{plant-QXZPLOVER}"))
     wait_for(lambda: parent.frames("flash"), what="a flash")
     words = replayed_words(firm)
     assert len(words) > 50, words
@@ -122,7 +122,7 @@ def test_level_1(world):
 def test_level_2(world):
     """External addresses in clear, internal ones as pseudonyms by a key that stays; nothing else."""
     parent, firm, s = site(world, 2)
-    told(parent, s.n + firm.redis.ask("XLEN", "bongsu:alerts:{plant-QXZ}"))
+    told(parent, s.n + firm.redis.ask("XLEN", "bongsu:alerts:{plant-QXZPLOVER}"))
     names = [w for w in replayed_words(firm) if not re.fullmatch(r"[\d.]+", w)]
     equal(parent.found(TEXTS + NUMBERS + names), [], "found")
     items = [item for f in parent.frames("digest") for item in f["items"]]

@@ -246,7 +246,10 @@ def test_enrolment(world):
         equal(ask("POST", "/chain/1/enrol", request, token).status, status, token)
     token = nation.do("enroll", "token", *place).strip()
     equal(ask("POST", "/chain/1/enrol", "no request", token).status, 403, "a broken request does not cost the token")
-    equal(ask("POST", "/chain/1/enrol", request + "x" * 20000, token).status, 413, "too large")
+    try:
+        equal(ask("POST", "/chain/1/enrol", request + "x" * 20000, token).status, 413, "too large")
+    except OSError:
+        pass  # it hung up while we were still talking
     # another authority than the token's is not shown the token
     stranger = world.node("stranger", "nation")
     status, _, err = firm.run("enroll", "join", "https://127.0.0.1:%d" % stranger.enrol_port, token)
