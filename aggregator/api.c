@@ -31,6 +31,8 @@ static const struct route {
 	{ "/api/1/notices/", VIEWER | ANALYST | AUDITOR, api_case },
 	{ "/api/1/packs", VIEWER | ANALYST | AUDITOR, api_packs },
 	{ "/api/1/access", AUDITOR | OWNER, api_access },
+	{ "/api/1/events", ALL, NULL },
+	{ "/metrics", VIEWER | ANALYST | AUDITOR, NULL },
 };
 
 /* --- answers ----------------------------------------------------------------------------- */
@@ -45,10 +47,8 @@ static void give(struct http_reply *out, int status, json_t *j)
 static void say(struct http_reply *out, int status, const char *why)
 {
 	give(out, status, json_pack("{s:s}", "error", why));
-	if (status == 401) {
-		out->extra[0] = "WWW-Authenticate";
-		out->extra[1] = "Bearer";
-	}
+	out->extra[0] = status == 401 ? "WWW-Authenticate" : status == 405 ? "Allow" : NULL;
+	out->extra[1] = status == 401 ? "Bearer" : "GET, HEAD";
 }
 
 static const struct route *find(const char *path, const char **rest)
@@ -66,18 +66,9 @@ static const struct route *find(const char *path, const char **rest)
 }
 
 static void answer(struct api *a, const struct api_user *user, const struct http_request *r,
-	struct http_reply *out)
+	const struct route *route, const char *rest, struct http_reply *out)
 {
-	struct api_ask q = { .a = a, .user = user, .r = r, .now = now() };
-	const struct route *route = find(r->path, &q.rest);
-	if (route == NULL) {
-		say(out, 404, "no such path");
-		return;
-	}
-	if ((route->roles >> user->role & 1) == 0) {
-		say(out, 403, "not with this role");
-		return;
-	}
+	struct api_ask q = { .a = a, .user = user, .r = r, .rest = rest, .now = now() };
 	pthread_mutex_lock(&a->n->lock);
 	store_begin(a->n->store);
 	json_t *j = route->answer(&q);
@@ -106,9 +97,12 @@ void api_handle(
 {
 	struct api *a = ctx;
 	struct api_user user;
+	const char *rest = "";
+	const struct route *route = find(r->path, &rest);
 	out->retry_after = -1;
-	if (strcmp(r->method, "GET") != 0) {
-		say(out, 405, "GET alone");
+	/* the server sends no body in answer to HEAD */
+	if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0) {
+		say(out, 405, "GET and HEAD alone");
 	} else if (strcmp(r->path, "/healthz") == 0 || strcmp(r->path, "/readyz") == 0) {
 		health(a, r, out);
 	} else if (!api_who(a, r, &user)) {
@@ -116,6 +110,10 @@ void api_handle(
 			out->status = -1; /* the token went while it listened */
 		else
 			say(out, 401, "a token is needed: Authorization: Bearer …");
+	} else if (route == NULL) {
+		say(out, 404, "no such path");
+	} else if ((route->roles >> user.role & 1) == 0) {
+		say(out, 403, "not with this role");
 	} else if (strcmp(r->path, "/metrics") == 0) {
 		out->status = 200;
 		out->content_type = "text/plain; version=0.0.4";
@@ -123,7 +121,7 @@ void api_handle(
 	} else if (strcmp(r->path, "/api/1/events") == 0) {
 		api_events(a, &user, r, again, slot, out);
 	} else {
-		answer(a, &user, r, out);
+		answer(a, &user, r, route, rest, out);
 	}
 }
 
@@ -131,9 +129,11 @@ void api_handle(
 
 struct api *api_open(struct node *n, const struct agg_config *c, struct err *err)
 {
+	/* at_ms to last_ms: the same person's reading of the same is one row an hour */
 	static const char table[] = "CREATE TABLE IF NOT EXISTS access(id INTEGER PRIMARY KEY, "
 				    "at_ms INTEGER, who TEXT, "
-				    "role TEXT, org TEXT, what TEXT, rows INTEGER);"
+				    "role TEXT, org TEXT, what TEXT, rows INTEGER, "
+				    "times INTEGER, last_ms INTEGER);"
 				    "CREATE INDEX IF NOT EXISTS access_org ON access(org, id);";
 	struct api *a = calloc(1, sizeof *a);
 	if (a == NULL) {
@@ -144,9 +144,11 @@ struct api *api_open(struct node *n, const struct agg_config *c, struct err *err
 	a->config = c;
 	a->started_ms = now().mono_ms;
 	pthread_rwlock_init(&a->lock, NULL);
+	pthread_mutex_init(&a->ready_lock, NULL);
+	a->ready_ms = -1;
 	a->ring = events_open();
 	if (a->ring == NULL || !store_schema(n->store, table, err) || !api_reload(a, err)) {
-		err_set(err, "out of memory");
+		err_set(err, "out of memory"); /* unless it is said already */
 		api_close(a);
 		return NULL;
 	}
@@ -177,5 +179,6 @@ void api_close(struct api *a)
 	events_close(a->ring);
 	free(a->user);
 	pthread_rwlock_destroy(&a->lock);
+	pthread_mutex_destroy(&a->ready_lock);
 	free(a);
 }

@@ -21,11 +21,12 @@ void api_feeds(struct api *a, struct feed_out *f);
 void api_event(struct api *a, enum feed kind, const char *origin, const char *json, size_t len);
 bool api_reload(struct api *a, struct err *err); /* the tokens */
 
-/* --- tokens: lines of "SHA256 ROLE NAME [ORG]" --- */
+/* --- tokens: lines of "SHA256 ROLE NAME [ORG|- [UNTIL]]", UNTIL in Unix seconds, 0: for ever ---
+ */
 enum api_role { ROLE_VIEWER, ROLE_ANALYST, ROLE_AUDITOR, ROLE_OWNER, API_ROLES };
 const char *api_role_name(enum api_role r);
-/* Makes one, appends it to @path, prints the secret. */
-bool api_token_new(const char *path, const char *role, const char *name, const char *org, FILE *out,
-	struct err *err);
+/* @until_s: Unix seconds, 0: for ever. Makes one, appends it to @path, prints the secret. */
+bool api_token_new(const char *path, const char *role, const char *name, const char *org,
+	int64_t until_s, FILE *out, struct err *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "aggregator/feed.h"
 #include "aggregator/now.h"
 
-enum { RING = 2048, RING_BYTES = 8 * 1024 * 1024, PIECE = 64 * 1024, PING_MS = 15000 };
+enum { RING = 2048, RING_BYTES = 8 * 1024 * 1024, PIECE = 128 * 1024, PING_MS = 15000, ROOM = 160 };
 
 struct entry {
 	enum feed kind;
@@ -20,6 +20,7 @@ struct entry {
 struct events {
 	pthread_mutex_t lock;
 	struct entry entry[RING];
+	int64_t start;        /* ms: numbers are of this run of the node */
 	uint64_t first, next; /* numbers of the oldest held, and of the one to come */
 	size_t bytes;
 };
@@ -27,6 +28,7 @@ struct events {
 struct listener {
 	uint64_t next;
 	unsigned kinds;
+	bool other_run; /* it last heard a run of ours that is over */
 	int64_t said_ms;
 };
 
@@ -37,6 +39,7 @@ struct events *events_open(void)
 		return NULL;
 	pthread_mutex_init(&r->lock, NULL);
 	r->first = r->next = 1;
+	r->start = now().wall_ms;
 	return r;
 }
 
@@ -60,7 +63,7 @@ void events_close(struct events *r)
 
 void events_put(struct events *r, enum feed kind, const char *origin, const char *json, size_t len)
 {
-	size_t cap = len + 160;
+	size_t cap = len + ROOM;
 	char *text = malloc(cap);
 	if (text == NULL)
 		return;
@@ -68,8 +71,8 @@ void events_put(struct events *r, enum feed kind, const char *origin, const char
 	if (r->next - r->first == RING)
 		drop_first(r);
 	struct entry *e = &r->entry[r->next % RING];
-	int n = snprintf(text, cap, "id: %" PRIu64 "\nevent: %s\ndata: %.*s\n\n", r->next,
-		feed_name(kind), (int)len, json);
+	int n = snprintf(text, cap, "id: %" PRId64 "-%" PRIu64 "\nevent: %s\ndata: %.*s\n\n",
+		r->start, r->next, feed_name(kind), (int)len, json);
 	*e = (struct entry){ .kind = kind, .text = text, .len = (size_t)n };
 	snprintf(e->origin, sizeof e->origin, "%s", origin);
 	r->next++;
@@ -88,15 +91,27 @@ static unsigned allowed(const struct api_user *u)
 		       : all | 1u << FEED_DIGEST | 1u << FEED_FLASH;
 }
 
-static unsigned wanted(const char *text)
+static unsigned kind_of(const char *word, size_t len)
 {
-	unsigned kinds = 0;
-	if (text == NULL)
-		return ~0u;
 	for (unsigned k = 0; k < FEEDS; k++) {
 		const char *name = feed_name((enum feed)k);
-		for (const char *at = text; (at = strstr(at, name)) != NULL; at++)
-			kinds |= 1u << k;
+		if (strlen(name) == len && memcmp(name, word, len) == 0)
+			return 1u << k;
+	}
+	return 0;
+}
+
+/* "digest,flash"; 0: a word that is none. */
+static unsigned wanted(const char *text)
+{
+	unsigned kinds = text == NULL ? ~0u : 0;
+	for (const char *at = text; at != NULL; at = *at == ',' ? at + 1 : NULL) {
+		size_t len = strcspn(at, ",");
+		unsigned kind = kind_of(at, len);
+		if (kind == 0)
+			return 0;
+		kinds |= kind;
+		at += len;
 	}
 	return kinds;
 }
@@ -105,15 +120,17 @@ static unsigned wanted(const char *text)
 static char *piece(
 	struct events *r, struct listener *l, const struct api_user *u, json_t *heard, size_t *len)
 {
-	char *out = malloc(PIECE + 128);
+	char *out = malloc(PIECE + ROOM);
 	size_t n = 0;
 	if (out == NULL)
 		return NULL;
 	pthread_mutex_lock(&r->lock);
-	if (l->next < r->first) {
-		n += (size_t)sprintf(
-			out, ": %" PRIu64 " events were missed\n\n", r->first - l->next);
+	if (l->next < r->first || l->other_run) {
+		/* without an id: who asks again asks from the last one it had */
+		n += (size_t)sprintf(out, "event: missed\ndata: {\"events\":%" PRId64 "}\n\n",
+			l->other_run ? -1 : (int64_t)(r->first - l->next));
 		l->next = r->first;
+		l->other_run = false;
 	}
 	for (; l->next < r->next; l->next++) {
 		const struct entry *e = &r->entry[l->next % RING];
@@ -124,7 +141,7 @@ static char *piece(
 			break;
 		memcpy(out + n, e->text, e->len);
 		n += e->len;
-		if (e->kind == FEED_DIGEST || e->kind == FEED_FLASH)
+		if (e->kind != FEED_ROLLUP && e->kind != FEED_ALARM)
 			json_object_set_new(heard, e->origin,
 				json_integer(json_int_of(heard, e->origin, 0) + 1));
 	}
@@ -153,6 +170,19 @@ static void log_heard(struct api *a, const struct api_user *u, const json_t *hea
 	pthread_mutex_unlock(&a->n->lock);
 }
 
+/* What comes after "RUN-NUMBER"; false: that is not of this run. */
+static bool heard_before(const struct events *r, const char *last, uint64_t *next)
+{
+	int64_t start;
+	uint64_t number;
+	int end = 0;
+	if (sscanf(last, "%" SCNd64 "-%" SCNu64 "%n", &start, &number, &end) != 2 ||
+		last[end] != '\0' || start != r->start || number >= r->next)
+		return false;
+	*next = number + 1;
+	return true;
+}
+
 static struct listener *new_listener(
 	struct api *a, const struct api_user *u, const struct http_request *r)
 {
@@ -162,9 +192,8 @@ static struct listener *new_listener(
 		return NULL;
 	l->kinds = wanted(http_query(r, "kind")) & allowed(u);
 	pthread_mutex_lock(&a->ring->lock);
-	l->next = last == NULL ? a->ring->next : strtoull(last, NULL, 10) + 1;
-	if (l->next > a->ring->next)
-		l->next = a->ring->next;
+	l->next = a->ring->next;
+	l->other_run = last != NULL && !heard_before(a->ring, last, &l->next);
 	pthread_mutex_unlock(&a->ring->lock);
 	return l;
 }
@@ -174,6 +203,13 @@ void api_events(struct api *a, const struct api_user *user, const struct http_re
 {
 	struct listener *l = *slot;
 	size_t len = 0;
+	if (!again && wanted(http_query(r, "kind")) == 0) {
+		out->status = 400;
+		out->body = strdup("{\"error\":\"kind: of digest, flash, rollup, health, notice, "
+				   "alarm\"}");
+		out->len = out->body == NULL ? 0 : strlen(out->body);
+		return;
+	}
 	if (!again) {
 		l = *slot = new_listener(a, user, r);
 		out->content_type = "text/event-stream";

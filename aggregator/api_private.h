@@ -8,6 +8,7 @@ struct api_user {
 	uint8_t hash[HASH]; /* of the token */
 	enum api_role role;
 	char name[65], org[ORG_TEXT]; /* org: of an owner */
+	int64_t until_s;              /* 0: for ever */
 };
 
 struct api {
@@ -20,6 +21,10 @@ struct api {
 	size_t users;
 	struct events *ring;
 	int64_t started_ms;
+	pthread_mutex_t ready_lock; /* of what was found when it was asked last */
+	int64_t ready_ms;           /* mono; -1: not yet */
+	bool ready;
+	char not_ready[128];
 };
 
 /* Who asks, by its token; false: nobody. */
@@ -47,7 +52,8 @@ json_t *api_packs(struct api_ask *q);
 json_t *api_access(struct api_ask *q);
 char *api_metrics(struct api *a, size_t *len);
 bool api_ready(struct api *a, char why[128]);
-/* Writes down that somebody read what is of @org; its owner can see it. */
+/* Writes down that somebody read what is of @org (which may be no organisation at all); its owner
+ * can see it. */
 void access_log(struct api_ask *q, const char *org, const char *what, int64_t rows);
 
 /* --- api_events.c --- */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "aggregator/api_private.h"
 #include "aggregator/digest.h"
@@ -12,7 +13,14 @@
 #include "aggregator/now.h"
 #include "aggregator/rollup.h"
 
-enum { ROWS = 100, ROWS_MOST = 1000, ACCESS_KEPT = 1000000 };
+enum {
+	ROWS = 100,
+	ROWS_MOST = 1000,
+	ACCESS_KEPT = 1000000,
+	HOUR_MS = 3600000,
+	READY_MS = 1000,
+	BUSY_S = 2
+};
 
 /* --- questions --------------------------------------------------------------------------- */
 
@@ -42,13 +50,34 @@ static const char *org_of(struct api_ask *q)
 	return q->user->org;
 }
 
+/* Somebody who looks every few seconds is one row an hour. */
+static bool access_again(struct api_ask *q, const char *org, const char *what, int64_t rows)
+{
+	struct node *n = q->a->n;
+	struct query *s = store_query(n->store,
+		"UPDATE access SET rows = rows + ?1, times = times + 1, last_ms = ?2 WHERE id = "
+		"(SELECT max(id) FROM access WHERE org = ?3 AND who = ?4 AND role = ?5 AND what = "
+		"?6) AND at_ms > ?7");
+	bind_int(s, rows);
+	bind_int(s, q->now.wall_ms);
+	bind_text(s, org);
+	bind_text(s, q->user->name);
+	bind_text(s, api_role_name(q->user->role));
+	bind_text(s, what);
+	bind_int(s, q->now.wall_ms - HOUR_MS);
+	query_run(s);
+	return store_changes(n->store) > 0;
+}
+
 void access_log(struct api_ask *q, const char *org, const char *what, int64_t rows)
 {
 	struct node *n = q->a->n;
-	if (strcmp(org, n->org) == 0 || strcmp(org, q->user->org) == 0)
+	if (strcmp(org, n->org) == 0 || strcmp(org, q->user->org) == 0 || strlen(org) != 32)
 		return;
-	struct query *s =
-		store_query(n->store, "INSERT INTO access VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)");
+	if (access_again(q, org, what, rows))
+		return;
+	struct query *s = store_query(
+		n->store, "INSERT INTO access VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, 1, ?1)");
 	bind_int(s, q->now.wall_ms);
 	bind_text(s, q->user->name);
 	bind_text(s, api_role_name(q->user->role));
@@ -60,6 +89,27 @@ void access_log(struct api_ask *q, const char *org, const char *what, int64_t ro
 		n->store, "DELETE FROM access WHERE id <= (SELECT max(id) FROM access) - ?1");
 	bind_int(s, ACCESS_KEPT);
 	query_run(s);
+}
+
+/* One line an organisation in the access log. */
+static void log_all(struct api_ask *q, const json_t *list, const char *what)
+{
+	json_t *by = json_object();
+	const char *org;
+	size_t i;
+	const json_t *f;
+	json_t *count;
+	json_array_foreach(list, i, f)
+	{
+		org = json_text_of(f, "org");
+		if (org != NULL)
+			json_object_set_new(by, org, json_integer(json_int_of(by, org, 0) + 1));
+	}
+	json_object_foreach(by, org, count)
+	{
+		access_log(q, org, what, json_integer_value(count));
+	}
+	json_decref(by);
 }
 
 /* --- the node ---------------------------------------------------------------------------- */
@@ -131,6 +181,7 @@ json_t *api_children(struct api_ask *q)
 				(json_int_t)row_int(s, 11)));
 	}
 	query_done(s);
+	log_all(q, list, "children");
 	return json_pack("{s:o, s:o}", "roster", roster_json(q->a->n, q->now), "children", list);
 }
 
@@ -179,27 +230,6 @@ static void add_line(json_t *list, const char *line)
 	json_t *j = json_read(line, strlen(line), FRAME_DEPTH + 1, &ignored);
 	if (j != NULL)
 		json_array_append_new(list, j);
-}
-
-/* One line a organisation in the access log. */
-static void log_all(struct api_ask *q, const json_t *list, const char *what)
-{
-	json_t *by = json_object();
-	const char *org;
-	size_t i;
-	const json_t *f;
-	json_t *count;
-	json_array_foreach(list, i, f)
-	{
-		org = json_text_of(f, "org");
-		if (org != NULL)
-			json_object_set_new(by, org, json_integer(json_int_of(by, org, 0) + 1));
-	}
-	json_object_foreach(by, org, count)
-	{
-		access_log(q, org, what, json_integer_value(count));
-	}
-	json_decref(by);
 }
 
 json_t *api_digests(struct api_ask *q)
@@ -295,9 +325,17 @@ json_t *api_notices(struct api_ask *q)
 		notice_list(q->a->n, open_only != NULL && strcmp(open_only, "1") == 0));
 }
 
+/* Where firms stand is theirs, too. */
 json_t *api_case(struct api_ask *q)
 {
-	return notice_show(q->a->n, q->rest);
+	size_t i;
+	const json_t *s;
+	json_t *j = notice_show(q->a->n, q->rest);
+	json_array_foreach(json_object_get(j, "standings"), i, s)
+	{
+		access_log(q, json_text_of(s, "firm"), "notices", 1);
+	}
+	return j;
 }
 
 json_t *api_packs(struct api_ask *q)
@@ -309,27 +347,35 @@ json_t *api_access(struct api_ask *q)
 {
 	const char *org = org_of(q);
 	json_t *list = json_array();
-	struct query *s = store_query(q->a->n->store,
-		"SELECT at_ms, who, role, org, what, rows FROM access WHERE (?1 = '' OR org = ?1) "
-		"ORDER BY id DESC LIMIT ?2");
+	struct query *s =
+		store_query(q->a->n->store, "SELECT at_ms, who, role, org, what, rows, times, "
+					    "last_ms FROM access WHERE (?1 = '' OR org = ?1) "
+					    "ORDER BY id DESC LIMIT ?2");
 	bind_text(s, org);
 	bind_int(s, number_of(q, "limit", ROWS, ROWS_MOST));
 	while (query_row(s))
-		json_array_append_new(
-			list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:I}", "at_ms",
-				      (json_int_t)row_int(s, 0), "who", row_text(s, 1), "role",
-				      row_text(s, 2), "org", row_text(s, 3), "what", row_text(s, 4),
-				      "rows", (json_int_t)row_int(s, 5)));
+		json_array_append_new(list,
+			json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:I}", "at_ms",
+				(json_int_t)row_int(s, 0), "last_ms", (json_int_t)row_int(s, 7),
+				"times", (json_int_t)row_int(s, 6), "who", row_text(s, 1), "role",
+				row_text(s, 2), "org", row_text(s, 3), "what", row_text(s, 4),
+				"rows", (json_int_t)row_int(s, 5)));
 	query_done(s);
 	return json_pack("{s:o}", "access", list);
 }
 
 /* --- health and metrics -------------------------------------------------------------------- */
 
-bool api_ready(struct api *a, char why[128])
+static bool look_ready(struct api *a, char why[128])
 {
 	struct node *n = a->n;
-	pthread_mutex_lock(&n->lock);
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += BUSY_S;
+	if (pthread_mutex_timedlock(&n->lock, &until) != 0) {
+		snprintf(why, 128, "the node has been busy for %d s", BUSY_S);
+		return false;
+	}
 	store_begin(n->store);
 	store_set_number(n->store, "ready", 1);
 	bool good = store_commit(n->store);
@@ -344,6 +390,21 @@ bool api_ready(struct api *a, char why[128])
 	}
 	pthread_mutex_unlock(&n->lock);
 	return good;
+}
+
+/* Anybody may ask, but nobody makes us write more than once a second. */
+bool api_ready(struct api *a, char why[128])
+{
+	int64_t at = now().mono_ms;
+	pthread_mutex_lock(&a->ready_lock);
+	if (a->ready_ms < 0 || at - a->ready_ms >= READY_MS) {
+		a->ready = look_ready(a, a->not_ready);
+		a->ready_ms = at;
+	}
+	bool ready = a->ready;
+	memcpy(why, a->not_ready, sizeof a->not_ready);
+	pthread_mutex_unlock(&a->ready_lock);
+	return ready;
 }
 
 static void metric(FILE *out, const char *name, const char *type, const char *help)

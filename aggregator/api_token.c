@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "aggregator/api_private.h"
+#include "aggregator/now.h"
 
 enum { LINE = 256, SECRET = 24, USERS_MOST = 1000 };
 
@@ -34,14 +35,30 @@ static bool is_org(const char *t)
 
 static bool read_line(char *line, struct api_user *u)
 {
-	char hash[80], role[16], org[40] = "";
-	int n = sscanf(line, "%79s %15s %64s %39s", hash, role, u->name, org);
-	if (n < 3 || !hex_read(hash, strlen(hash), u->hash, HASH) || !role_from(role, &u->role))
+	char hash[80], role[16], org[40] = "-", until[24] = "0", more[2];
+	int n = sscanf(line, "%79s %15s %64s %39s %23s %1s", hash, role, u->name, org, until, more);
+	size_t digits = strspn(until, "0123456789");
+	if (n < 3 || n > 5 || digits == 0 || digits > 12 || until[digits] != '\0' ||
+		!hex_read(hash, strlen(hash), u->hash, HASH) || !role_from(role, &u->role))
 		return false;
 	if ((u->role == ROLE_OWNER) != is_org(org))
 		return false;
-	memcpy(u->org, org, sizeof u->org - 1);
+	if (u->role != ROLE_OWNER && strcmp(org, "-") != 0)
+		return false;
+	if (u->role == ROLE_OWNER)
+		memcpy(u->org, org, sizeof u->org - 1);
+	u->until_s = strtoll(until, NULL, 10);
 	return true;
+}
+
+/* Who can write it, or read it among strangers, could be anybody. */
+static bool is_private(FILE *f, const char *path, struct err *err)
+{
+	struct stat st;
+	if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode))
+		return err_set(err, "%s: no file", path);
+	return (st.st_mode & (S_IWGRP | S_IRWXO)) == 0 ||
+	       err_set(err, "%s: others may read or write it: chmod 640 is the most", path);
 }
 
 bool api_reload(struct api *a, struct err *err)
@@ -56,6 +73,11 @@ bool api_reload(struct api *a, struct err *err)
 		free(all);
 		return err_set(err, "%s: %s", path, strerror(errno));
 	}
+	if (f != NULL && !is_private(f, path, err)) {
+		fclose(f);
+		free(all);
+		return false;
+	}
 	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
 		at++;
 		if (line[0] == '#' || line[strspn(line, " \t\r\n")] == '\0')
@@ -63,7 +85,8 @@ bool api_reload(struct api *a, struct err *err)
 		if (count == USERS_MOST || !read_line(line, &all[count++])) {
 			fclose(f);
 			free(all);
-			return err_set(err, "%s:%u: expected SHA256 ROLE NAME [ORG]", path, at);
+			return err_set(
+				err, "%s:%u: expected SHA256 ROLE NAME [ORG|- [UNTIL]]", path, at);
 		}
 	}
 	if (f != NULL)
@@ -88,7 +111,8 @@ bool api_who(struct api *a, const struct http_request *r, struct api_user *out)
 	hash_of(token, strlen(token), hash);
 	pthread_rwlock_rdlock(&a->lock);
 	for (size_t i = 0; i < a->users && !found; i++) {
-		found = memcmp(a->user[i].hash, hash, HASH) == 0;
+		found = memcmp(a->user[i].hash, hash, HASH) == 0 &&
+			(a->user[i].until_s == 0 || now().wall_ms / 1000 < a->user[i].until_s);
 		if (found)
 			*out = a->user[i];
 	}
@@ -96,8 +120,8 @@ bool api_who(struct api *a, const struct http_request *r, struct api_user *out)
 	return found;
 }
 
-bool api_token_new(const char *path, const char *role, const char *name, const char *org, FILE *out,
-	struct err *err)
+bool api_token_new(const char *path, const char *role, const char *name, const char *org,
+	int64_t until_s, FILE *out, struct err *err)
 {
 	uint8_t secret[SECRET], hash[HASH];
 	char text[2 * SECRET + 1], hex[HASH_HEX];
@@ -119,8 +143,8 @@ bool api_token_new(const char *path, const char *role, const char *name, const c
 	umask(mask);
 	if (f == NULL)
 		return err_set(err, "%s: %s", path, strerror(errno));
-	bool good = fprintf(f, "%s %s %s%s%s\n", hex, role, name, org == NULL ? "" : " ",
-			    org == NULL ? "" : org) > 0;
+	bool good = fprintf(f, "%s %s %s %s %lld\n", hex, role, name, org == NULL ? "-" : org,
+			    (long long)until_s) > 0;
 	if (fclose(f) != 0 || !good)
 		return err_set(err, "%s: %s", path, strerror(errno));
 	return fprintf(out, "%s\n", text) > 0;

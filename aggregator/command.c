@@ -77,7 +77,7 @@ static int pack_command(const struct agg_config *c, int argc, char **argv)
 
 static int token_command(const struct agg_config *c, int argc, char **argv)
 {
-	static const char *const known[] = { "--role=", "--name=", "--org=", NULL };
+	static const char *const known[] = { "--role=", "--name=", "--org=", "--expires=", NULL };
 	struct cli a;
 	struct err err = { 0 };
 	char folder[4200];
@@ -85,6 +85,12 @@ static int token_command(const struct agg_config *c, int argc, char **argv)
 		return failed(&err);
 	if (a.plains > 0 || cli_get(&a, "--role") == NULL || cli_get(&a, "--name") == NULL)
 		return failed_wrong(&err, "token: --role and --name are needed, and no more words");
+	const char *expires = cli_get(&a, "--expires");
+	int64_t until_s = 0, now_s = now().wall_ms / 1000;
+	if (expires != NULL && !cli_time(expires, now_s, &until_s, &err))
+		return failed(&err);
+	if (expires != NULL && until_s <= now_s)
+		return failed_wrong(&err, "--expires: that is past");
 	snprintf(folder, sizeof folder, "%s", c->api_tokens == NULL ? "" : c->api_tokens);
 	char *slash = strrchr(folder, '/');
 	if (slash != NULL && slash != folder)
@@ -92,7 +98,7 @@ static int token_command(const struct agg_config *c, int argc, char **argv)
 	if (!folder_become_owner(folder, &err))
 		return failed(&err);
 	if (!api_token_new(c->api_tokens, cli_get(&a, "--role"), cli_get(&a, "--name"),
-		    cli_get(&a, "--org"), stdout, &err))
+		    cli_get(&a, "--org"), until_s, stdout, &err))
 		return failed(&err);
 	return STATUS_OK;
 }

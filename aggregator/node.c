@@ -90,6 +90,8 @@ bool node_peek(struct node *n, const struct agg_config *c, const struct node_ide
 		pthread_mutex_destroy(&n->lock);
 		return false;
 	}
+	n->feed = notice_feed_later;
+	n->ctx = n;
 	if (make_tables(n->store, err) && accept_open(n, err) && notice_open(n, now, err))
 		return true;
 	node_close(n);

@@ -19,6 +19,8 @@ const char notice_tables[] =
 	"CREATE TABLE IF NOT EXISTS standing(id TEXT, firm TEXT, state INTEGER, hash TEXT, at_s INTEGER, conflict INTEGER,"
 	" overdue INTEGER, escalated INTEGER, ended INTEGER, due_s INTEGER, PRIMARY KEY(id, firm)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS standing_due ON standing(due_s);"
+	/* what a command has to tell the feeds: they are the daemon's */
+	"CREATE TABLE IF NOT EXISTS feed_wait(serial INTEGER PRIMARY KEY, kind INTEGER, origin TEXT, json TEXT);"
 	"CREATE TABLE IF NOT EXISTS receipt_out(serial INTEGER PRIMARY KEY, id TEXT, body TEXT);"
 	"CREATE TABLE IF NOT EXISTS pack(name TEXT, version INTEGER, kind INTEGER, sha256 TEXT, size INTEGER, parts INTEGER,"
 	" expires_s INTEGER, sigs TEXT, state TEXT, stored INTEGER, at_ms INTEGER, bytes BLOB, PRIMARY KEY(name, version)) WITHOUT ROWID;"
@@ -391,6 +393,38 @@ static void send_receipts(struct node *n)
 		n->wake(n->ctx);
 }
 
+/* --- feeds of what commands did ------------------------------------------------------------ */
+
+void notice_feed_later(void *ctx, enum feed kind, const char *origin, const char *json, size_t len)
+{
+	struct node *n = ctx;
+	char *text = strndup(json, len);
+	struct query *q = store_query(n->store, "INSERT INTO feed_wait VALUES(NULL, ?1, ?2, ?3)");
+	bind_int(q, kind);
+	bind_text(q, origin);
+	bind_text(q, text);
+	query_run(q);
+	free(text);
+}
+
+static void feed_what_waits(struct node *n)
+{
+	int64_t last = 0;
+	struct query *q = store_query(n->store,
+		"SELECT serial, kind, origin, json FROM feed_wait ORDER BY serial LIMIT 256");
+	while (query_row(q)) {
+		const char *json = row_text(q, 3);
+		last = row_int(q, 0);
+		node_feed(n, (enum feed)row_int(q, 1), row_text(q, 2), json, strlen(json));
+	}
+	query_done(q);
+	if (last == 0)
+		return;
+	q = store_query(n->store, "DELETE FROM feed_wait WHERE serial <= ?1");
+	bind_int(q, last);
+	query_run(q);
+}
+
 /* --- life -------------------------------------------------------------------------------- */
 
 static int64_t number_of(struct node *n, const char *sql, int64_t otherwise)
@@ -424,6 +458,7 @@ void notice_poll(struct node *n, struct now now)
 	look(n);
 	if (n->receipts_wait)
 		send_receipts(n);
+	feed_what_waits(n);
 	store_commit(n->store);
 	if (n->down_seq != seq && n->wake != NULL)
 		n->wake(n->ctx);

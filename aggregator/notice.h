@@ -16,6 +16,8 @@ extern const char notice_tables[];
 
 /* --- the node's life --- */
 bool notice_open(struct node *n, struct now now, struct err *err);
+/* node_feed() of a command beside the daemon: @ctx is its node. */
+void notice_feed_later(void *ctx, enum feed kind, const char *origin, const char *json, size_t len);
 /* Sends receipts that wait and looks at what the command line wrote; under the node's lock. */
 void notice_poll(struct node *n, struct now now);
 /* Timers: overdue, escalated, expired. */

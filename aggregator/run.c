@@ -198,7 +198,8 @@ static bool open_listeners(struct run *r, struct err *err)
 			.max_connections = 512,
 			.per_address = 256,
 			.idle_s = IDLE_S,
-			.threads = 1,
+			.threads =
+				4, /* one that waits for the store keeps no probe from its answer */
 			.handler = api_handle,
 			.ctx = r->api_state };
 		r->api = http_open(&o, err);

@@ -396,6 +396,7 @@ struct bus_reply *bus_receive(struct bus *b)
 		r = parse(b, &err); /* an error comes up again in bus_work() */
 	if (r != NULL && b->due > 0)
 		b->due--;
+	b->armed = b->armed && b->due > 0; /* the next one has its own time */
 	return r;
 }
 

@@ -275,6 +275,23 @@ static void silence_is_no_reply(void **state)
 	stop(&s);
 }
 
+static void each_question_has_its_own_time(void **state)
+{
+	(void)state;
+	struct server s;
+	struct err err = { 0 };
+	serve(&s);
+	ping(&s, 0);
+	answer(&s, "+PONG\r\n");
+	assert_true(bus_work(s.bus, 0, &err));
+	bus_reply_free(bus_receive(s.bus));
+	/* asked again at once after a long rest, without a turn in between */
+	ping(&s, 100000);
+	assert_true(bus_work(s.bus, 100199, &err));
+	assert_false(bus_work(s.bus, 100200, &err));
+	stop(&s);
+}
+
 static void a_server_that_hangs_up_is_told_of(void **state)
 {
 	(void)state;
@@ -314,6 +331,7 @@ int main(void)
 		cmocka_unit_test(hostile_replies_end_the_connection),
 		cmocka_unit_test(an_endless_reply_is_cut_off),
 		cmocka_unit_test(silence_is_no_reply),
+		cmocka_unit_test(each_question_has_its_own_time),
 		cmocka_unit_test(a_server_that_hangs_up_is_told_of),
 		cmocka_unit_test(the_queue_is_bounded),
 	};
