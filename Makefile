@@ -95,6 +95,7 @@ install: all
 	install -D -m 755 $B/bongsu-tail $(DESTDIR)$(PREFIX)/bin/bongsu-tail
 	for f in aggregator/data/*; do $(PUT) $$f $(SHARE)/bongsu/chain/$${f##*/}; done
 	$(PUT) aggregator/chain.md $(SHARE)/doc/bongsu/chain.md
+	$(PUT) aggregator/openapi.yaml $(SHARE)/doc/bongsu/openapi.yaml
 	cd rules && find . -type f -exec $(PUT) {} $(abspath $(SHARE))/bongsu/rules/{} \;
 	for m in 8/bongsu-sensor.8 8/bongsu-aggregator.8 1/bongsu-tail.1; do $(PUT) packaging/$${m#*/} $(SHARE)/man/man$$m; done
 	for p in bongsu-sensor bongsu-aggregator bongsu-tail; do \

@@ -242,9 +242,9 @@ static const char status_usage[] =
 	"status [--json]\n"
 	"  Sensors, links to parents, children, the balance and the latest alarms.\n";
 static const char token_usage[] =
-	"token --role viewer|analyst|auditor|owner --name N [--org ID]\n"
+	"token --role viewer|analyst|auditor|owner --name N [--org ID] [--expires 90d]\n"
 	"  Prints a token for the HTTP API and puts its hash into the file api.tokens; an owner\n"
-	"  is one of the organisation --org.\n";
+	"  is one of the organisation --org. Without --expires it is good until its line goes.\n";
 
 static const struct command {
 	const char *name;
