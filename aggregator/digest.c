@@ -122,10 +122,6 @@ static void read_part(struct node *n, const char *name, const char *text)
 	struct err err = { 0 };
 	struct digest *d = n->digest;
 	json_t *part = json_read(text, strlen(text), 16, &err);
-	if (part == NULL) {
-		store_condemn(n->store, "the open window cannot be read");
-		return;
-	}
 	if (strcmp(name, "head") == 0)
 		json_object_update(d->w, part);
 	else if (strncmp(name, "i:", 2) == 0)
@@ -136,6 +132,7 @@ static void read_part(struct node *n, const char *name, const char *text)
 static void read_window(struct node *n, struct now now)
 {
 	struct digest *d = n->digest;
+	struct err err = { 0 };
 	bool any = false;
 	open_window(n, now);
 	struct query *q = store_query(n->store, "SELECT name, json FROM window_part ORDER BY name");
@@ -146,6 +143,11 @@ static void read_window(struct node *n, struct now now)
 	query_done(q);
 	if (!any)
 		return;
+	if (!window_is_one(d->w) || !window_holds(d->w, &err)) {
+		store_condemn(n->store, "the open window cannot be read");
+		open_window(n, now);
+		return;
+	}
 	/* The rest of its time, if the clock is to be believed; else it closes at once. */
 	int64_t age = now.wall_ms - json_int_of(d->w, "start", 0) * 1000;
 	int64_t window = (int64_t)n->config->window_s * 1000;
@@ -283,15 +285,17 @@ void digest_undo(struct node *n, struct now now)
 
 static json_t *read_withheld(struct node *n, const char *parent)
 {
-	struct err err = { 0 };
 	json_t *w = NULL;
 	struct query *q = store_query(n->store, "SELECT json FROM withheld WHERE link = ?1");
 	bind_text(q, parent);
-	if (query_row(q)) {
+	bool any = query_row(q);
+	if (any) {
 		const char *text = row_text(q, 0);
-		w = json_read(text, strlen(text), 16, &err);
+		w = digest_read(text, strlen(text));
 	}
 	query_done(q);
+	if (any && w == NULL)
+		store_condemn(n->store, "a window that is withheld cannot be read");
 	return w;
 }
 

@@ -21,8 +21,7 @@ json_t *digest_read(const void *blob, size_t len)
 {
 	struct err err = { 0 };
 	json_t *w = json_read(blob, len, BLOB_DEPTH, &err);
-	if (w != NULL && json_is_object(json_object_get(w, "in")) &&
-		json_is_array(json_object_get(w, "cov")))
+	if (w != NULL && window_is_one(w))
 		return w;
 	json_decref(w);
 	return NULL;
@@ -187,7 +186,8 @@ static int64_t quarter(int64_t at_s)
 {
 	time_t t = (time_t)at_s;
 	struct tm tm;
-	gmtime_r(&t, &tm);
+	if (gmtime_r(&t, &tm) == NULL)
+		return 0;
 	return (int64_t)tm.tm_year * 4 + tm.tm_mon / 3;
 }
 

@@ -38,6 +38,8 @@ void window_settle(json_t *w, const char *k, const char *verdict, size_t most);
 void window_add(json_t *to, const json_t *from);
 /* Alerts become withheld, items go. */
 void window_withhold(json_t *w);
+/* Of that shape: what the store holds may be damaged. */
+bool window_is_one(const json_t *w);
 /* The conservation law; false and @err where it does not hold: a defect of ours. */
 bool window_holds(const json_t *w, struct err *err);
 const char *window_bucket(int64_t n);

@@ -66,6 +66,13 @@ static int64_t flashes(void)
 	return rows_of("SELECT count(*) FROM link_hurry WHERE flash <> ''");
 }
 
+static void remove_damaged(const char *path)
+{
+	char command[200];
+	snprintf(command, sizeof command, "rm -f %s.damaged-*", path);
+	assert_int_equal(system(command), 0);
+}
+
 static void begin(void)
 {
 	store_begin(k.node.store);
@@ -177,6 +184,33 @@ static void what_was_undone_was_never_there(void **state)
 	assert_int_equal(at, 1);
 	assert_int_equal(flashes(), 0);
 	law();
+}
+
+/* The open window as the store has it is no window: the store is set aside, and it is not closed
+ * with numbers that would be wrong for ever. */
+static void a_damaged_open_window_condemns_the_store(void **state)
+{
+	static const char *const damage[] = { "UPDATE window_part SET json = 'x'",
+		"UPDATE window_part SET json = replace(json, '\"events\":1', '\"events\":2')",
+		"UPDATE window_part SET json = replace(json, '\"roles\":', '\"rules\":')" };
+	struct err err = { 0 };
+	struct store_options so = { .path = k.path };
+	(void)state;
+	for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
+		begin();
+		alert_of(1, 1, 3, 0);
+		commit();
+		assert_true(query_run(store_query(k.node.store, damage[i])));
+		node_close(&k.node);
+		err = (struct err){ 0 };
+		assert_false(node_open(&k.node, &k.config, &k.id, &so, k.now, &err));
+		assert_non_null(strstr(err.text, "the open window cannot be read"));
+		kit_start(&k); /* the next start has a new one */
+		assert_non_null(strstr(k.last_alarm, "store-damaged"));
+		assert_int_equal(in("events"), 0);
+		next_n = 1;
+		remove_damaged(k.path);
+	}
 }
 
 /* --- what becomes of alerts ------------------------------------------------------------------ */
@@ -586,6 +620,7 @@ int main(void)
 		FRESH(what_no_sensor_wrote_is_refused),
 		FRESH(what_cannot_be_read_is_counted),
 		FRESH(what_was_undone_was_never_there),
+		FRESH(a_damaged_open_window_condemns_the_store),
 		FRESH(silenced_ones_are_suppressed),
 		FRESH(kinds_over_the_cap_are_sampled),
 		FRESH(late_ones_count_where_they_come),

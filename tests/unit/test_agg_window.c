@@ -429,6 +429,59 @@ static void what_is_no_window_is_none(void **state)
 	json_decref(w);
 }
 
+/* Every member of a window, one after the other missing or of another kind. */
+static void damage_each(json_t *top, json_t *holder)
+{
+	static const char *const optional[] = { "jump", "trimmed", "unreadable", "overlap",
+		"accepted" };
+	json_t *as_it_was = json_copy(holder), *was;
+	const char *key;
+	json_object_foreach(as_it_was, key, was)
+	{
+		json_t *others[] = { NULL, json_null(), json_true(), json_integer(-1),
+			json_real(1.5), json_string("x"), json_array(), json_object(),
+			json_integer(INT64_MAX) };
+		bool named = strlen(key) == 32; /* of an item or a correction: it may go */
+		for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
+			named = named || strcmp(key, optional[i]) == 0;
+		if (json_is_object(was))
+			damage_each(top, was);
+		for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+			json_t *o = others[i];
+			bool fits = o == NULL ? named
+					      : json_typeof(o) == json_typeof(was) &&
+							!json_is_integer(o);
+			if (o == NULL)
+				json_object_del(holder, key);
+			else
+				json_object_set(holder, key, o);
+			fits = fits || (json_is_boolean(o) && json_is_boolean(was));
+			if (window_is_one(top) && !fits)
+				fail_msg("%s: %zu is taken", key, i);
+			json_object_set(holder, key, was);
+			json_decref(o);
+		}
+	}
+	json_decref(as_it_was);
+}
+
+static void damage_of_any_member_is_noticed(void **state)
+{
+	uint32_t x = 7;
+	int64_t from = 1;
+	json_t *w = full(&x, T0, &from);
+	(void)state;
+	json_object_set(w, "jump", json_true());
+	window_lose(w, "trimmed", 0);
+	assert_true(window_is_one(w));
+	damage_each(w, w);
+	assert_true(window_is_one(w));
+	json_t *row = json_array_get(json_object_get(w, "cov"), 0);
+	json_integer_set(json_array_get(row, 3), 0); /* turned round */
+	assert_false(window_is_one(w));
+	json_decref(w);
+}
+
 /* --- sightings --------------------------------------------------------------------------- */
 
 static const uint8_t site_key[32] = { 9 }, other_key[32] = { 8 };
@@ -578,6 +631,7 @@ int main(void)
 		cmocka_unit_test(merging_is_exact),
 		cmocka_unit_test(it_gets_as_coarse_as_it_must),
 		cmocka_unit_test(what_is_no_window_is_none),
+		cmocka_unit_test(damage_of_any_member_is_noticed),
 		cmocka_unit_test(an_alert_in_words_of_ours),
 		cmocka_unit_test(odd_values_fit_the_table),
 		cmocka_unit_test(keys_of_kinds),
