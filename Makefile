@@ -112,4 +112,4 @@ install: all
 
 .PHONY: all units helpers fuzzers builds demo check soak chain-sim fuzz bench lint cases format pcaps docs clean install
 .SECONDARY:
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B/ -name '*.d' 2>/dev/null)
