@@ -89,7 +89,7 @@ static bool read_config(struct agg_config *c, const struct options *o)
 	struct text_list faults = { 0 };
 	const char *path = o->config;
 	agg_config_init(c);
-	if (path == NULL && access(DEFAULT_CONFIG, R_OK) == 0)
+	if (path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)
 		path = DEFAULT_CONFIG;
 	if (path != NULL)
 		agg_config_load(c, path, &faults);
