@@ -122,7 +122,9 @@ static void read_part(struct node *n, const char *name, const char *text)
 	struct err err = { 0 };
 	struct digest *d = n->digest;
 	json_t *part = json_read(text, strlen(text), 16, &err);
-	if (strcmp(name, "head") == 0)
+	if (part == NULL)
+		store_condemn(n->store, "the open window cannot be read");
+	else if (strcmp(name, "head") == 0)
 		json_object_update(d->w, part);
 	else if (strncmp(name, "i:", 2) == 0)
 		json_object_set(json_object_get(d->w, "items"), name + 2, part);
