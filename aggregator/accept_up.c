@@ -22,7 +22,7 @@ static void finish(struct answer *out, int status, json_t *body)
 	json_decref(body);
 }
 
-static void refuse(struct answer *out, int status, const char *why, int retry_after)
+void accept_refuse(struct answer *out, int status, const char *why, int retry_after)
 {
 	out->retry_after = retry_after;
 	finish(out, status, json_pack("{s:s}", "why", why));
@@ -91,34 +91,47 @@ static json_t *reply(const struct taking *t)
 
 /* --- the body ---------------------------------------------------------------------------- */
 
+/* A body as lines; they are borrowed. */
+struct lines {
+	struct {
+		const char *at;
+		size_t len;
+		bool peer_signed;
+	} line[POST_FRAMES];
+	size_t count;
+};
+
 /* Lines end with a newline; the last may do without. */
-static bool split(const char *body, size_t len, size_t *count)
+static bool split(const char *body, size_t len, struct lines *to)
 {
-	size_t lines = 0;
+	to->count = 0;
 	while (len > 0) {
 		const char *end = memchr(body, '\n', len);
 		size_t n = end == NULL ? len : (size_t)(end - body);
-		if (n == 0 || ++lines > POST_FRAMES) /* a long line is its own fault */
+		if (n == 0 || to->count == POST_FRAMES) /* a long line is its own fault */
 			return false;
+		to->line[to->count].at = body;
+		to->line[to->count++].len = n;
 		n += end != NULL;
 		body += n;
 		len -= n;
 	}
-	*count = lines;
-	return lines > 0;
+	return to->count > 0;
 }
 
-static void take_lines(struct taking *t)
+/* Signatures cost most and ask for nothing but the bytes, so nobody waits for the node meanwhile.
+ * The key of the connection signed nearly all that comes. */
+static void check_signatures(struct lines *l, const struct key *k)
 {
-	const char *at = t->post->body;
-	size_t left = t->post->len;
-	while (left > 0 && t->status == 0) {
-		const char *end = memchr(at, '\n', left);
-		size_t n = end == NULL ? left : (size_t)(end - at);
-		accept_line(t, at, n);
-		n += end != NULL;
-		at += n;
-		left -= n;
+	for (size_t i = 0; i < l->count; i++)
+		l->line[i].peer_signed = frame_signed_by(l->line[i].at, l->line[i].len, k);
+}
+
+static void take_lines(struct taking *t, const struct lines *l)
+{
+	for (size_t i = 0; i < l->count && t->status == 0; i++) {
+		t->peer_signed = l->line[i].peer_signed;
+		accept_line(t, l->line[i].at, l->line[i].len);
 	}
 }
 
@@ -140,23 +153,18 @@ static void answer(struct taking *t, bool committed, struct answer *out)
 {
 	if (!committed) {
 		node_say(t->n, 3, "store: %s", store_why(t->n->store));
-		refuse(out, 503, "store", store_is_full(t->n->store) ? retry_s(t->n) : 5);
+		accept_refuse(out, 503, "store", store_is_full(t->n->store) ? retry_s(t->n) : 5);
 	} else if (t->status != 0 && !t->wants) {
-		refuse(out, t->status, t->why, -1);
+		accept_refuse(out, t->status, t->why, -1);
 	} else if (t->status == 409) {
 		finish(out, 409,
 			json_pack("{s:o, s:o}", "want", pair(t->want), "dur",
 				pair(accept_dur(t->child))));
 	} else if (t->refuse_sequenced && t->any_sequenced) {
-		refuse(out, 503, "full", retry_s(t->n));
+		accept_refuse(out, 503, "full", retry_s(t->n));
 	} else {
 		finish(out, 200, reply(t));
 	}
-}
-
-static void spend(struct child *c, size_t frames)
-{
-	c->tokens -= (double)frames;
 }
 
 void accept_up(struct node *n, const struct peer *p, const struct post_in *in, struct now now,
@@ -165,25 +173,28 @@ void accept_up(struct node *n, const struct peer *p, const struct post_in *in, s
 	struct taking t = {
 		.n = n, .peer = p, .post = in, .now = now, .ok = json_array(), .rej = json_array()
 	};
-	size_t frames = 0;
+	struct lines lines;
+	bool whole = in->len <= POST_BYTES && split(in->body, in->len, &lines);
 	*out = (struct answer){ .retry_after = -1 };
+	if (whole)
+		check_signatures(&lines, &p->key);
 	pthread_mutex_lock(&n->lock);
 	store_begin(n->store);
 	t.child = accept_know(n, p, now);
 	if (t.child == NULL) {
 		store_commit(n->store);
-		refuse(out, 403, "too many children", -1);
-	} else if (in->len > POST_BYTES || !split(in->body, in->len, &frames)) {
+		accept_refuse(out, 403, "too many children", -1);
+	} else if (!whole) {
 		store_commit(n->store);
-		refuse(out, in->len > POST_BYTES ? 413 : 422,
+		accept_refuse(out, in->len > POST_BYTES ? 413 : 422,
 			"the body cannot be split into frames", -1);
 	} else if (all_revoked(t.child, p)) {
 		store_commit(n->store);
-		refuse(out, 403, "revoked", -1);
+		accept_refuse(out, 403, "revoked", -1);
 	} else {
-		spend(t.child, frames);
+		accept_spend(n, t.child, lines.count);
 		t.refuse_sequenced = room_is_short(n);
-		take_lines(&t);
+		take_lines(&t, &lines);
 		accept_save(n, t.child);
 		FAULT("accept.before_commit");
 		bool committed = store_commit(n->store);
@@ -219,12 +230,12 @@ void accept_head(struct node *n, const struct peer *p, struct now now, struct an
 	if (c != NULL && committed)
 		c->stored = true;
 	if (c == NULL) {
-		refuse(out, 403, "too many children", -1);
+		accept_refuse(out, 403, "too many children", -1);
 	} else if (!committed) {
 		accept_reload(n, c);
-		refuse(out, 503, "store", 5);
+		accept_refuse(out, 503, "store", 5);
 	} else if (all_revoked(c, p)) {
-		refuse(out, 403, "revoked", -1);
+		accept_refuse(out, 403, "revoked", -1);
 	} else {
 		hash_hex(c->pv, pv);
 		finish(out, 200,
@@ -236,29 +247,4 @@ void accept_head(struct node *n, const struct peer *p, struct now now, struct an
 				tier_name(n->tier)));
 	}
 	pthread_mutex_unlock(&n->lock);
-}
-
-bool accept_allowed(
-	struct node *n, const struct peer *p, size_t bytes, struct now now, struct answer *out)
-{
-	bool allowed = true;
-	pthread_mutex_lock(&n->lock);
-	struct child *c = accept_child(n, p->org);
-	if (c != NULL) {
-		double rate = (double)n->config->child_rate, burst = (double)n->config->child_burst;
-		c->tokens += (double)(now.mono_ms - c->tokens_ms) / 1000 * rate;
-		c->tokens = c->tokens > burst ? burst : c->tokens;
-		c->tokens_ms = now.mono_ms;
-		allowed = c->tokens >= 1;
-		if (allowed)
-			spend(c, 1); /* whatever it asks; its frames come on top */
-		else
-			refuse(out, 429, "too fast", (int)((1 - c->tokens) / rate) + 1);
-	}
-	pthread_mutex_unlock(&n->lock);
-	if (allowed && bytes > POST_PACKED) {
-		refuse(out, 413, "too large", -1);
-		allowed = false;
-	}
-	return allowed;
 }

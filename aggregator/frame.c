@@ -75,19 +75,28 @@ static bool too_long(const struct frame *f, struct err *err)
 	return f->len > most && !err_set(err, "the line is too long");
 }
 
+static bool ends_in_sig(const char *line, size_t len)
+{
+	return len > SIG_TAIL && memcmp(line + len - SIG_TAIL, sig_key, SIG_KEY) == 0 &&
+	       memcmp(line + len - 2, "\"}", 2) == 0;
+}
+
+static bool read_sig(const char *line, size_t len, uint8_t sig[KEY_SIG])
+{
+	size_t n;
+	return base64_read(line + len - 2 - SIG_TEXT, SIG_TEXT, sig, KEY_SIG, &n) && n == KEY_SIG;
+}
+
 static enum frame_fault split(struct frame *f, struct err *err)
 {
 	const char *line = f->line;
-	size_t n;
 	if (f->len > ENVELOPE_MAX)
 		return refuse(FRAME_SIZE, err, "the line is too long");
-	if (f->len <= SIG_TAIL || memcmp(line + f->len - SIG_TAIL, sig_key, SIG_KEY) != 0 ||
-		memcmp(line + f->len - 2, "\"}", 2) != 0)
+	if (!ends_in_sig(line, f->len))
 		return refuse(FRAME_SCHEMA, err, "sig is not the last member");
 	f->signed_len = f->len - SIG_TAIL;
 	hash_of(line, f->signed_len, f->hash);
-	if (!base64_read(line + f->len - 2 - SIG_TEXT, SIG_TEXT, f->sig, KEY_SIG, &n) ||
-		n != KEY_SIG)
+	if (!read_sig(line, f->len, f->sig))
 		return refuse(FRAME_SCHEMA, err, "sig is no signature");
 	f->json = json_read(line, f->len, FRAME_DEPTH, err);
 	if (f->json == NULL)
@@ -265,6 +274,13 @@ bool frame_verify(const struct frame *f, const struct key *k)
 {
 	return f->kid != NULL && strcmp(f->kid, k->kid) == 0 &&
 	       key_verify(k, f->line, f->signed_len, f->sig);
+}
+
+bool frame_signed_by(const char *line, size_t len, const struct key *k)
+{
+	uint8_t sig[KEY_SIG];
+	return ends_in_sig(line, len) && read_sig(line, len, sig) &&
+	       key_verify(k, line, len - SIG_TAIL, sig);
 }
 
 /* --- making ------------------------------------------------------------------------------ */

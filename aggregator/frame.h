@@ -98,6 +98,8 @@ void frame_free(struct frame *f);
 /* Over-sharing towards a peer that agreed to @level at most: the first member that exceeds it. */
 enum frame_fault frame_check_level(const struct frame *f, unsigned level, struct err *err);
 bool frame_verify(const struct frame *f, const struct key *k);
+/* Is @line, whatever it says, signed by @k? */
+bool frame_signed_by(const char *line, size_t len, const struct key *k);
 
 /* Makes a line: v, alg, kid, t, org, to first; then, if sequenced, link, ep, sq, pv; then the
  * members of @body in their order (a reference is not taken); then sig. Checks it as frame_read()

@@ -111,11 +111,18 @@ static const char **split(const char *words)
 	return list;
 }
 
-static struct member *child_named(struct member *m, const char *name, size_t n)
+/* @next: where to look first, as members mostly come in the table's order. */
+static struct member *child_named(
+	const struct member *m, const char *name, size_t n, unsigned *next)
 {
-	for (unsigned i = 0; i < m->children; i++)
-		if (strncmp(m->child[i].name, name, n) == 0 && m->child[i].name[n] == '\0')
-			return &m->child[i];
+	for (unsigned k = 0; k < m->children; k++) {
+		unsigned i = *next + k < m->children ? *next + k : *next + k - m->children;
+		struct member *c = &m->child[i];
+		if (c->name_len == n && memcmp(c->name, name, n) == 0) {
+			*next = i + 1;
+			return c;
+		}
+	}
 	return NULL;
 }
 
@@ -132,6 +139,7 @@ static void add_child(struct member *to, const struct row *r, const char *name, 
 		.detail = r->detail,
 		.path = r->path };
 	m->name = must_have(strndup(name, n));
+	m->name_len = n;
 	to->musts += r->must;
 	if (n == 1 && name[0] == '*') {
 		to->any = true;
@@ -160,7 +168,7 @@ static void place(struct member *root, const struct row *r)
 			add_child(m, r, at, n);
 			return;
 		}
-		m = child_named(m, at, n);
+		m = child_named(m, at, n, &(unsigned){ 0 });
 		if (m == NULL)
 			abort(); /* fields.def: a parent stands before its members */
 		at = next;
@@ -220,12 +228,12 @@ static enum frame_fault check_object(
 	const char *key;
 	json_t *value;
 	void *next;
-	unsigned musts = 0;
+	unsigned musts = 0, from = 0;
 	if (m->any)
 		return check_any(m, v, use, err);
 	json_object_foreach_safe(v, next, key, value)
 	{
-		struct member *c = child_named((struct member *)(uintptr_t)m, key, strlen(key));
+		struct member *c = child_named(m, key, strlen(key), &from);
 		if (c == NULL) {
 			use->unknown++;
 			json_object_del(v, key);

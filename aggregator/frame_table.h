@@ -16,6 +16,7 @@ enum member_kind {
 
 struct member {
 	const char *name; /* of a place in a row: its number */
+	size_t name_len;
 	enum member_kind kind;
 	int64_t low, high;
 	bool must;

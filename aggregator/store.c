@@ -3,6 +3,7 @@
 #include "aggregator/store_db.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,8 +180,16 @@ static enum store_open open_or_rebuild(
 	return STORE_FAILED;
 }
 
+/* Nobody asks how much SQLite holds; counting it takes a lock for every piece of memory. */
+static void no_statistics(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum store_open store_open(struct store **out, const struct store_options *o, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, no_statistics);
 	struct store *s = calloc(1, sizeof *s);
 	*out = NULL;
 	if (s == NULL || (o->path != NULL && (s->path = strdup(o->path)) == NULL)) {
