@@ -341,7 +341,7 @@ class World:
         for parent in parents:
             parent, how = parent if isinstance(parent, tuple) else (parent, {})
             node.add_parent(parent, **how)
-        if start and ("chain.listen" in node.settings or not parents):
+        if "chain.listen" in node.settings or not parents:
             node.make_authority()
         return node.start() if start else node
 

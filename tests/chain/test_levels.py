@@ -30,7 +30,6 @@ TEXTS = ["QXZPLOVER", "02:ab:cd:ef", "zYLKuTQia3ld4", INTERNAL, PLC, "turbine"]
 def site(world, level):
     """An enterprise at this level below a parent that listens, with its sensors' alerts told."""
     node = world.node("nation", "nation", start=False)
-    node.make_authority()
     parent = Parent(node)
     firm = world.enterprise("firm", [(node, {"level": level})], settings={"digest.shared_rules": [os.path.join(ROOT, "rules")]})
     s = firm.sensor("sensor-QXZPLOVER")

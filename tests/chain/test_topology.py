@@ -86,7 +86,6 @@ def test_a_province_that_invents(world):
     """The nation that was told of an enterprise's key takes only what that key signed from a province."""
     nation = world.node("nation", "nation", settings={"chain.reload": 1}, feed=world.redis("nation"))
     node = world.node("province", "province", [nation], region="370000", start=False)
-    node.make_authority()
     firm_node = world.node("firm", "enterprise", [node], region="370500", sector="C26", start=False)
     province, firm = by_hand.Child(node, nation), by_hand.Child(firm_node, node)
 
@@ -261,8 +260,6 @@ def test_a_loop_of_nodes(world):
     """Two provinces that are each other's parent: found out, said at both, and nothing is counted twice."""
     east = world.node("east", "province", region="370000", start=False)
     west = world.node("west", "province", region="610000", start=False)
-    for node in (east, west):
-        node.make_authority()
     east.add_parent(west)
     west.add_parent(east)
     east.start()
