@@ -77,8 +77,11 @@ static void make_way(struct node *n, struct now now)
 {
 	struct room *r = &n->room;
 	r->look_ms = now.mono_ms + AGAIN_MS;
-	if (!r->gone)
+	if (!r->gone) {
 		give_reserve(n->config);
+		/* for the file, the WAL, and what deleting it costs */
+		store_claim(n->store, (int64_t)n->config->reserve_mib * 1024 * 1024 * 3 / 8);
+	}
 	r->gone = true;
 	while (coarsen(n, now))
 		;

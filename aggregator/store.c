@@ -541,6 +541,19 @@ bool store_copy(struct store *s, const char *path, struct err *err)
 	return good;
 }
 
+void store_claim(struct store *s, int64_t bytes)
+{
+	char sql[96];
+	if (s->path == NULL || s->depth > 0)
+		return;
+	/* what is written goes into the WAL, then into the file; and stays theirs when deleted */
+	snprintf(sql, sizeof sql, "INSERT INTO claim VALUES(zeroblob(%lld))", (long long)bytes);
+	if (pragma(s, "CREATE TABLE IF NOT EXISTS claim(b BLOB)") && pragma(s, sql))
+		store_settle(s);
+	pragma(s, "DELETE FROM claim");
+	store_settle(s);
+}
+
 void store_settle(struct store *s)
 {
 	if (s->path != NULL && s->depth == 0)
