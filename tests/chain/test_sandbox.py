@@ -1,9 +1,12 @@
 """The daemon gives up root, privileges, files and system calls at the start, and all of its work goes on without them."""
 import os
 import pwd
+import shutil
+import signal
 import socket
+import subprocess
 
-from kit import Skip, equal, wait_for
+from kit import AGGREGATOR, BUILD, ROOT, SENSOR, Skip, equal, wait_for
 
 USER = "nobody"
 
@@ -75,6 +78,7 @@ def test_ready_is_told(world):
     told.bind(path)
     told.settimeout(20)
     node = world.node("alone", "nation", start=False)
+    node.make_authority()
     node.env = {"NOTIFY_SOCKET": path}
     node.start()
     equal(told.recv(100), b"READY=1", "once it serves")
@@ -85,6 +89,61 @@ def test_ready_is_told(world):
 def test_who_cannot_be_become_is_said(world):
     root_and_open(world)
     node = world.node("alone", "nation", start=False, settings={"node.user": "no-such-user"})
+    node.make_authority()
     node.start(wait=False)
     equal(node.child.wait(20), 4, "exit status")
     assert "no such user" in node.log(), node.log()
+
+
+def group(name):
+    """System calls of one of systemd's groups."""
+    lines = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True).stdout.split("\n")[1:]
+    words = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    return {call for w in words for call in (group(w) if w.startswith("@") else {w})}
+
+
+def allowed_by(unit):
+    """What the unit lets its program call: groups and names, in order, "~" takes away."""
+    calls = group("@default") | {"execve"}
+    with open(os.path.join(ROOT, "packaging", unit)) as f:
+        for line in f:
+            if line.startswith("SystemCallFilter="):
+                words = line.strip().split("=", 1)[1]
+                for w in words.lstrip("~").split():
+                    some = group(w) if w.startswith("@") else {w}
+                    calls = calls - some if words.startswith("~") else calls | some
+    return sorted(calls)
+
+
+def test_units_allow_what_their_programs_call(world):
+    """Under the very filter, but one that kills; the aggregator as a user without powers."""
+    if not shutil.which("systemd-analyze"):
+        raise Skip("no systemd-analyze")
+    # copies, for the build may lie where another user does not get
+    filtered, aggregator = (shutil.copy(path, world.folder) for path in (os.path.join(BUILD, "chain", "filtered"), AGGREGATOR))
+    bus, feeds = world.redis("bus", "--unixsocketperm", "777"), world.redis("feeds", "--unixsocketperm", "777")
+    node = world.node("alone", "nation", start=False, redis=bus, feed=feeds)
+    node.make_authority()
+    other = {}
+    if os.geteuid() == 0:
+        root_and_open(world)
+        who = pwd.getpwnam(USER)
+        other = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []}
+        for top, _, names in os.walk(node.folder):
+            for path in (top, *(os.path.join(top, n) for n in names)):
+                os.chown(path, who.pw_uid, who.pw_gid)
+    sensor = node.sensor()
+    sensor.emit(5)
+    node.spawn([filtered, *allowed_by("bongsu-aggregator.service"), "--", aggregator, "-c", node.config, "run"], cwd="/", **other)
+    wait_for(lambda: "is up" in node.log() or not node.alive(), what="it is up under its unit's filter")
+    wait_for(lambda: "alerts from" in node.log() or not node.alive(), what="it reads alerts")
+    assert "no new privileges" in node.log() and "only the system calls" in node.log(), node.log()
+    node.hup()
+    equal(node.end(), 0, "exit status of the aggregator: " + node.log())
+    eve = world.path("eve.json")
+    node.spawn([filtered, *allowed_by("bongsu-sensor.service"), "--", SENSOR, "-i", "lo", "-S", os.path.join(ROOT, "rules"), "-o", "file:" + eve,
+                "--set", "spool.folder=" + world.folder, "--set", "canary.interval=1"], cwd=ROOT)
+    wait_for(lambda: not node.alive() or (os.path.exists(eve) and os.path.getsize(eve)), what="the sensor writes under its unit's filter")
+    if not node.alive() and node.child.returncode == 4:
+        raise Skip("no live capture here: " + node.log().strip().split("\n")[-1])
+    equal(node.end(signal.SIGTERM), 0, "exit status of the sensor: " + node.log())
