@@ -287,7 +287,7 @@ static bool pass_over(struct intake *in, struct source *s, struct err *err)
 static bool shorten(struct intake *in, struct source *s, struct err *err)
 {
 	s->too_long = s->batch == 1;
-	s->batch = s->batch > 4 ? s->batch / 4 : 1;
+	s->batch = 1; /* it grows again */
 	*err = (struct err){ 0 };
 	return set_position(in, s, err);
 }

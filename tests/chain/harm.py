@@ -195,7 +195,7 @@ class Rig:
         events, *parts = self.nation.sums()
         equal(events, sum(parts), what + ": nothing is unexplained")
         anything or equal(self.nation.lost(), lost or {}, what + ": lost with a reason")
-        print(what + ": " + self.where())
+        print("%s %s: %s" % (time.strftime("%H:%M:%S"), what, self.where()))
 
     def ends(self, whole=True):
         """In order; ledgers whole; and no sanitizer has anything to say."""
