@@ -174,6 +174,7 @@ void accept_up(struct node *n, const struct peer *p, const struct post_in *in, s
 		.n = n, .peer = p, .post = in, .now = now, .ok = json_array(), .rej = json_array()
 	};
 	struct lines lines;
+	lines.count = 0;
 	bool whole = in->len <= POST_BYTES && split(in->body, in->len, &lines);
 	*out = (struct answer){ .retry_after = -1 };
 	if (whole)
