@@ -28,7 +28,8 @@ const char notice_tables[] =
 	" PRIMARY KEY(name, version, part)) WITHOUT ROWID;";
 // clang-format on
 
-enum { STEPS_UNKNOWN = 10000, FOREVER = 4102444800 };
+#define FOREVER NOTICE_NEVER
+enum { STEPS_UNKNOWN = 10000 };
 
 /* --- cases ------------------------------------------------------------------------------- */
 
@@ -44,13 +45,14 @@ static void read_case(struct query *q, struct case_facts *c)
 	c->expires_s = row_int(q, 7);
 	c->deadline_s = row_int(q, 8);
 	snprintf(c->profile, sizeof c->profile, "%s", row_text(q, 9));
+	snprintf(c->kid, sizeof c->kid, "%s", row_text(q, 10));
 }
 
 bool case_find(struct node *n, const char *id, struct case_facts *out)
 {
 	struct query *q = store_query(n->store,
 		"SELECT id, type, issuer, mine, origin, hash, issued_s, expires_s, deadline_s, "
-		"profile FROM notice WHERE id = ?1");
+		"profile, kid FROM notice WHERE id = ?1");
 	bind_text(q, id);
 	bool found = query_row(q);
 	if (found)
@@ -59,12 +61,24 @@ bool case_find(struct node *n, const char *id, struct case_facts *out)
 	return found;
 }
 
+/* What was said of it before this parent brought it, too: all who ask hear all. */
+static void say_again(struct node *n, const char *id)
+{
+	struct step s[NOTICE_STEPS];
+	size_t count = case_steps(n, id, n->org, s);
+	for (size_t i = 0; i < count; i++)
+		if (speaker_of(s[i].by) == SPEAKER_DAEMON || speaker_of(s[i].by) == SPEAKER_FIRM)
+			receipt_wait(n, id, &s[i], 0, NULL);
+}
+
 static void came_from(struct node *n, const char *id, const char *parent)
 {
 	struct query *q = store_query(n->store, "INSERT OR IGNORE INTO notice_from VALUES(?1, ?2)");
 	bind_text(q, id);
 	bind_text(q, parent);
 	query_run(q);
+	if (store_changes(n->store) > 0)
+		say_again(n, id);
 }
 
 bool case_add(struct node *n, const struct frame *f, const char *from, bool mine, struct now now)

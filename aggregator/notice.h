@@ -13,6 +13,7 @@
 #include "common/signed_pack.h"
 
 extern const char notice_tables[];
+#define NOTICE_NEVER INT64_C(4102444800) /* s: the end of 2099 */
 
 /* --- the node's life --- */
 bool notice_open(struct node *n, struct now now, struct err *err);
@@ -23,6 +24,10 @@ void notice_poll(struct node *n, struct now now);
 /* Timers: overdue, escalated, expired. */
 void notice_tick(struct node *n, struct now now);
 int64_t notice_due(struct node *n, struct now now); /* mono ms */
+
+/* Seconds until a firm has to have signed, by a profile's name (PROFILE_CLASS); 0: no such profile.
+ */
+int64_t timer_seconds(struct node *n, const char *profile);
 
 /* --- the parent's side --- */
 /* GET /chain/1/down?after=N: what child @p has not had, as JSON {"seq":N,"objects":[line …]};
@@ -66,6 +71,12 @@ bool notice_move(struct node *n, const struct notice_move *m, struct now now, st
 /* Cases and standings, for the command line and the API. New references. */
 json_t *notice_list(struct node *n, bool open_only);
 json_t *notice_show(struct node *n, const char *id);
+/* What closed cases say of the rules whose flashes they were about: [{rule, rev, closed, right,
+ * false, sign_min, mitigate_min}], -1 where nobody did. A new reference. */
+json_t *notice_quality(struct node *n);
+/* Of every standing of a case of ours that has not ended; *count: of how many. */
+bool notice_move_all(struct node *n, const struct notice_move *m, size_t *count, struct now now,
+	struct err *err);
 
 /* --- rule packs and indicator sets --- */
 /* Cuts @bytes into frames and publishes them. @sigs: [{kid, sig}]. */

@@ -22,10 +22,12 @@ const char notice_usage[] =
 	"             [--versions V] [--region R,…] [--sector S,…] [--expires 7d] "
 	"[--exercise|--test]\n"
 	"             [--key FILE]\n"
-	"notice issue --to ORG --text T --deadline 4h [--action T] [--about CASE] [--profile P] "
+	"notice issue --to ORG --text T --deadline 4h [--action T] [--about FLASH] [--profile P] "
 	"[--via ORG]\n"
 	"notice list [--open] [--json]             cases known here\n"
-	"notice show CASE                          one of them, with every step, as JSON\n"
+	"notice show CASE [--json]                 one of them, where firms stand, every step\n"
+	"notice quality [--json]                   what closed cases say of the rules they were "
+	"about\n"
 	"notice sign CASE [--by ROLE]              at the firm: signed for (operator, "
 	"security-lead,\n"
 	"                                          plant-engineer, manager)\n"
@@ -33,7 +35,8 @@ const char notice_usage[] =
 	"                                          at the firm: triage, in-progress, "
 	"not-applicable,\n"
 	"                                          disputed, mitigated\n"
-	"notice verify|reopen|close|cancel|supersede CASE --firm ORG [--key FILE] [--delegate]\n"
+	"notice verify|reopen|close|cancel|supersede CASE --firm ORG|--all [--key FILE] "
+	"[--delegate]\n"
 	"                                          at the issuer\n"
 	"notice keygen FILE                        a new key for warnings or packs; prints its "
 	"public half\n";
@@ -60,7 +63,7 @@ static int done(bool good, const struct err *err)
 	return err->usage ? STATUS_USAGE : STATUS_FAILED;
 }
 
-static void print_json(json_t *j)
+void cli_print_json(json_t *j)
 {
 	char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	if (text != NULL)
@@ -98,6 +101,8 @@ static bool set_time(
 	int64_t t;
 	if (!cli_time(text == NULL ? otherwise : text, now_s(), &t, err))
 		return false;
+	if (t <= now_s())
+		return cli_wrong(err, "--%s: that is past", name);
 	json_object_set_new(m, name, json_integer(t));
 	return true;
 }
@@ -119,11 +124,31 @@ static bool warning_members(const struct cli *c, json_t *m, struct err *err)
 	return set_time(m, "expires", cli_get(c, "--expires"), "7d", err);
 }
 
-static bool notice_members(const struct cli *c, json_t *m, struct err *err)
+static bool notice_members(struct node *n, const struct cli *c, json_t *m, struct err *err)
 {
+	const char *profile = cli_get(c, "--profile");
+	if (profile != NULL && timer_seconds(n, profile) == 0)
+		return err_set(err, "%s: no such profile of timers (PROFILE_CLASS of timers.yaml)",
+			profile);
 	set_text(m, "about", cli_get(c, "--about"));
-	set_text(m, "profile", cli_get(c, "--profile"));
+	set_text(m, "profile", profile);
 	return set_time(m, "deadline", cli_get(c, "--deadline"), "1d", err);
+}
+
+/* What no firm would believe is not sent. */
+static bool may_warn(
+	const struct node *n, const char *colour, const struct key *key, struct err *err)
+{
+	char hex[2 * KEY_PUBLIC + 1];
+	const struct text_list *keys = &n->config->national_keys;
+	if (strcmp(colour, "red") != 0 && strcmp(colour, "orange") != 0)
+		return true;
+	hex_write(hex, key->public_, KEY_PUBLIC);
+	for (size_t i = 0; i < keys->count; i++)
+		if (strcmp(keys->text[i], hex) == 0)
+			return true;
+	return err_set(
+		err, "%s: only a key of notice.national_keys may say that: --key FILE", colour);
 }
 
 static bool issue(struct node *n, int argc, char **argv, struct err *err)
@@ -137,13 +162,18 @@ static bool issue(struct node *n, int argc, char **argv, struct err *err)
 	char id[65];
 	if (!cli_read(&c, argc, argv, known, err))
 		return false;
-	bool warning = cli_get(&c, "--warning") != NULL;
+	const char *colour = cli_get(&c, "--warning");
+	bool warning = colour != NULL;
 	if (warning == (cli_get(&c, "--to") != NULL) || cli_get(&c, "--text") == NULL)
 		return cli_wrong(err, "either --warning COLOUR or --to ORG, and --text");
 	if (!cli_key(n, cli_get(&c, "--key"), &key, err))
 		return false;
+	if (warning && !may_warn(n, colour, &key, err)) {
+		key_wipe(&key);
+		return false;
+	}
 	json_t *m = json_object();
-	bool good = warning ? warning_members(&c, m, err) : notice_members(&c, m, err);
+	bool good = warning ? warning_members(&c, m, err) : notice_members(n, &c, m, err);
 	set_text(m, "action", cli_get(&c, "--action"));
 	set_text(m, "text", cli_get(&c, "--text"));
 	json_object_set_new(m, "issued", json_integer(now_s()));
@@ -162,6 +192,13 @@ static bool issue(struct node *n, int argc, char **argv, struct err *err)
 
 /* --- moves ------------------------------------------------------------------------------- */
 
+/* -1: it is none. */
+static int64_t number_of(const char *text)
+{
+	size_t n = strlen(text);
+	return n > 0 && n < 16 && strspn(text, "0123456789") == n ? strtoll(text, NULL, 10) : -1;
+}
+
 static bool answer(struct node *n, int argc, char **argv, struct err *err)
 {
 	static const char *const known[] = {
@@ -179,7 +216,7 @@ static bool answer(struct node *n, int argc, char **argv, struct err *err)
 		.by = by == NULL ? "operator" : by,
 		.action = cli_get(&c, "--action"),
 		.reason = cli_get(&c, "--reason"),
-		.evidence = evidence == NULL ? 0 : strtoll(evidence, NULL, 10) };
+		.evidence = evidence == NULL ? 0 : number_of(evidence) };
 	static const char *const roles[] = { "operator", "security-lead", "plant-engineer",
 		"manager", NULL };
 	unsigned i = 0;
@@ -192,15 +229,16 @@ static bool answer(struct node *n, int argc, char **argv, struct err *err)
 
 static bool judge(struct node *n, int argc, char **argv, struct err *err)
 {
-	static const char *const known[] = { "--firm=", "--key=", "--delegate", NULL };
+	static const char *const known[] = { "--firm=", "--all", "--key=", "--delegate", NULL };
 	static const char *const words[][2] = { { "verify", "verified" }, { "reopen", "reopened" },
 		{ "close", "closed" }, { "cancel", "cancelled" }, { "supersede", "superseded" } };
 	struct cli c;
 	struct key key;
 	if (!cli_read(&c, argc, argv, known, err))
 		return false;
-	if (c.plains != 1 || cli_get(&c, "--firm") == NULL)
-		return cli_wrong(err, "notice %s CASE --firm ORG", argv[0]);
+	bool all = cli_get(&c, "--all") != NULL;
+	if (c.plains != 1 || (cli_get(&c, "--firm") != NULL) == all)
+		return cli_wrong(err, "notice %s CASE --firm ORG|--all", argv[0]);
 	if (!cli_key(n, cli_get(&c, "--key"), &key, err))
 		return false;
 	struct notice_move m = { .id = c.plain[0],
@@ -210,63 +248,16 @@ static bool judge(struct node *n, int argc, char **argv, struct err *err)
 	for (unsigned i = 0; i < 5; i++)
 		if (strcmp(words[i][0], argv[0]) == 0)
 			m.state = words[i][1];
-	bool good = notice_move(n, &m, now(), err);
+	size_t count = 0;
+	bool good =
+		all ? notice_move_all(n, &m, &count, now(), err) : notice_move(n, &m, now(), err);
+	if (all && good)
+		printf("%s: %s at %zu\n", m.id, m.state, count);
 	key_wipe(&key);
 	return good;
 }
 
-/* --- looking ----------------------------------------------------------------------------- */
-
-static void write_time(char out[32], int64_t s)
-{
-	time_t t = (time_t)s;
-	struct tm tm;
-	gmtime_r(&t, &tm);
-	strftime(out, 32, "%Y-%m-%d %H:%M", &tm);
-}
-
-static void print_case(const json_t *j)
-{
-	char when[32];
-	write_time(when, json_int_of(j, "issued", 0));
-	printf("%-28s %-10s %s  %lld of %lld delivered, %lld ended%s%s\n", json_text_of(j, "case"),
-		json_text_of(j, "type"), when, (long long)json_int_of(j, "delivered", 0),
-		(long long)json_int_of(j, "firms", 0), (long long)json_int_of(j, "ended", 0),
-		json_text_of(j, "state") != NULL ? ", " : "",
-		json_text_of(j, "state") != NULL ? json_text_of(j, "state") : "");
-}
-
-static bool list(struct node *n, int argc, char **argv, struct err *err)
-{
-	static const char *const known[] = { "--open", "--json", NULL };
-	struct cli c;
-	size_t i;
-	const json_t *j;
-	if (!cli_read(&c, argc, argv, known, err))
-		return false;
-	json_t *all = notice_list(n, cli_get(&c, "--open") != NULL);
-	if (cli_get(&c, "--json") != NULL) {
-		print_json(all);
-		return true;
-	}
-	json_array_foreach(all, i, j)
-	{
-		print_case(j);
-	}
-	json_decref(all);
-	return true;
-}
-
-static bool show(struct node *n, int argc, char **argv, struct err *err)
-{
-	if (argc != 2)
-		return cli_wrong(err, "notice show CASE");
-	json_t *j = notice_show(n, argv[1]);
-	if (j == NULL)
-		return err_set(err, "%s: no such case", argv[1]);
-	print_json(j);
-	return true;
-}
+/* --- keys -------------------------------------------------------------------------------- */
 
 static bool keygen(int argc, char **argv, struct err *err)
 {
@@ -287,9 +278,10 @@ int notice_main(struct node *n, int argc, char **argv)
 	static const struct {
 		const char *name;
 		bool (*run)(struct node *, int, char **, struct err *);
-	} commands[] = { { "issue", issue }, { "list", list }, { "show", show }, { "sign", answer },
-		{ "move", answer }, { "verify", judge }, { "reopen", judge }, { "close", judge },
-		{ "cancel", judge }, { "supersede", judge } };
+	} commands[] = { { "issue", issue }, { "list", notice_list_command },
+		{ "show", notice_show_command }, { "quality", notice_quality_command },
+		{ "sign", answer }, { "move", answer }, { "verify", judge }, { "reopen", judge },
+		{ "close", judge }, { "cancel", judge }, { "supersede", judge } };
 	struct err err = { 0 };
 	if (argc > 0 && strcmp(argv[0], "keygen") == 0)
 		return done(keygen(argc, argv, &err), &err);
@@ -474,7 +466,7 @@ static void print_pack(const json_t *j)
 {
 	char until[32];
 	bool here = json_is_true(json_object_get(j, "at_sensors"));
-	write_time(until, json_int_of(j, "expires", 0));
+	cli_write_time(until, json_int_of(j, "expires", 0));
 	printf("%-24s %-10s %6lld  %-9s  until %s  %7lld bytes  %.16s%s\n", json_text_of(j, "name"),
 		json_text_of(j, "kind"), (long long)json_int_of(j, "version", 0),
 		json_text_of(j, "state"), until, (long long)json_int_of(j, "size", 0),
@@ -491,7 +483,7 @@ static bool list_packs(struct node *n, int argc, char **argv, struct err *err)
 		return false;
 	json_t *all = pack_list(n);
 	if (cli_get(&c, "--json") != NULL) {
-		print_json(all);
+		cli_print_json(all);
 		return true;
 	}
 	if (json_array_size(all) == 0)

@@ -8,6 +8,12 @@ extern const char notice_usage[], pack_usage[];
 /* @argv[0] is the subcommand. An exit status (run.h). */
 int notice_main(struct node *n, int argc, char **argv);
 int pack_main(struct node *n, int argc, char **argv);
+/* Of notice_main(): list, show, quality (notice_show.c). */
+bool notice_list_command(struct node *n, int argc, char **argv, struct err *err);
+bool notice_show_command(struct node *n, int argc, char **argv, struct err *err);
+bool notice_quality_command(struct node *n, int argc, char **argv, struct err *err);
+void cli_write_time(char out[32], int64_t s); /* UTC, to the minute */
+void cli_print_json(json_t *j);               /* and gives it up */
 /* --key FILE, or the node's own; a new one: `notice keygen FILE`. */
 bool cli_key(const struct node *n, const char *path, struct key *out, struct err *err);
 

@@ -4,7 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "aggregator/frame_table.h"
 #include "aggregator/notice_private.h"
+
+enum { FIRMS_MOST = 100000, EVIDENCE_MOST = 1000000 };
 
 /* The first digits of who issues, the day, a number: unique without asking anybody. */
 static void new_id(struct node *n, enum frame_type type, char id[65], struct now now)
@@ -76,6 +79,23 @@ static bool tell_firm(struct node *n, const struct notice_move *m, const struct 
 	return good;
 }
 
+/* What no frame can say would be kept here and never leave. @name: a member of a step. */
+static bool is_word(const char *name, const char *value, struct err *err)
+{
+	const struct member *root = frame_table(FRAME_STEP), *m = NULL;
+	char words[256] = "";
+	for (unsigned i = 0; i < root->children; i++)
+		if (strcmp(root->child[i].name, name) == 0)
+			m = &root->child[i];
+	for (size_t i = 0; value != NULL && m != NULL && m->word[i] != NULL; i++) {
+		if (strcmp(m->word[i], value) == 0)
+			return true;
+		size_t len = strlen(words);
+		snprintf(words + len, sizeof words - len, "%s%s", i == 0 ? "" : ", ", m->word[i]);
+	}
+	return value == NULL || err_set(err, "--%s: one of %s", name, words);
+}
+
 static bool move(struct node *n, const struct notice_move *m, struct now now, struct err *err)
 {
 	struct case_facts c;
@@ -86,6 +106,10 @@ static bool move(struct node *n, const struct notice_move *m, struct now now, st
 	enum speaker who = speaker_of(m->by);
 	if (!case_find(n, m->id, &c))
 		return err_set(err, "%s: no such case", m->id);
+	if (!is_word("action", m->action, err) || !is_word("reason", m->reason, err))
+		return false;
+	if (m->evidence < 0 || m->evidence > EVIDENCE_MOST)
+		return err_set(err, "--evidence: pieces kept at home, up to %d", EVIDENCE_MOST);
 	if (!state_from(m->state, &s.state))
 		return err_set(err, "%s: no such state", m->state);
 	if (m->firm == NULL && who != SPEAKER_FIRM)
@@ -121,6 +145,40 @@ bool notice_move(struct node *n, const struct notice_move *m, struct now now, st
 	return !err->set;
 }
 
+bool notice_move_all(
+	struct node *n, const struct notice_move *m, size_t *count, struct now now, struct err *err)
+{
+	struct case_facts c;
+	char(*firm)[ORG_TEXT] = calloc(FIRMS_MOST, sizeof *firm);
+	size_t firms = 0;
+	pthread_mutex_lock(&n->lock);
+	store_begin(n->store);
+	struct query *q = store_query(
+		n->store, "SELECT firm FROM standing WHERE id = ?1 AND ended = ?2 LIMIT ?3");
+	bind_text(q, m->id);
+	bind_int(q, STATES);
+	bind_int(q, FIRMS_MOST);
+	while (firm != NULL && query_row(q))
+		snprintf(firm[firms++], ORG_TEXT, "%s", row_text(q, 0));
+	query_done(q);
+	if (!case_find(n, m->id, &c))
+		err_set(err, "%s: no such case", m->id);
+	else if (firms == 0)
+		err_set(err, "%s: open at no firm", m->id);
+	for (*count = 0; *count < firms && !err->set; ++*count) {
+		struct notice_move one = *m;
+		one.firm = firm[*count];
+		move(n, &one, now, err);
+	}
+	if (err->set)
+		store_rollback(n->store);
+	if (!store_commit(n->store))
+		err_set(err, "%s", store_why(n->store));
+	pthread_mutex_unlock(&n->lock);
+	free(firm);
+	return !err->set;
+}
+
 /* --- looking ----------------------------------------------------------------------------- */
 
 static json_t *standing_json(struct node *n, const char *id)
@@ -146,6 +204,18 @@ static json_t *standing_json(struct node *n, const char *id)
 	return list;
 }
 
+/* What an object says of itself that a list shows. */
+static void copy_words(json_t *row, const char *line)
+{
+	static const char *const names[] = { "status", "colour", "text" };
+	struct err ignored = { 0 };
+	json_t *object = json_read(line, strlen(line), FRAME_DEPTH, &ignored);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (json_object_get(object, names[i]) != NULL)
+			json_object_set(row, names[i], json_object_get(object, names[i]));
+	json_decref(object);
+}
+
 json_t *notice_list(struct node *n, bool open_only)
 {
 	json_t *list = json_array();
@@ -157,7 +227,10 @@ json_t *notice_list(struct node *n, bool open_only)
 		"notice.id "
 		"AND s.ended <> 16), (SELECT group_concat(DISTINCT state) FROM standing s WHERE "
 		"s.id = "
-		"notice.id) FROM notice ORDER BY issued_s DESC, id LIMIT 1000");
+		"notice.id), (SELECT count(*) FROM standing s WHERE s.id = notice.id AND s.overdue "
+		"= 1), "
+		"(SELECT count(*) FROM standing s WHERE s.id = notice.id AND s.conflict = 1), line "
+		"FROM notice ORDER BY issued_s DESC, id LIMIT 1000");
 	while (query_row(q)) {
 		int64_t firms = row_int(q, 7), ended = row_int(q, 9);
 		if (open_only && firms > 0 && ended == firms)
@@ -173,6 +246,9 @@ json_t *notice_list(struct node *n, bool open_only)
 			long state = strtol(row_text(q, 10), &end, 10);
 			json_object_set_new(j, "state", json_string(state_name((enum state)state)));
 		}
+		json_object_set_new(j, "overdue", json_integer(row_int(q, 11)));
+		json_object_set_new(j, "conflicts", json_integer(row_int(q, 12)));
+		copy_words(j, row_text(q, 13));
 		json_array_append_new(list, j);
 	}
 	query_done(q);

@@ -63,6 +63,7 @@ void standing_walk(const struct step *s, size_t count, const char *first, int64_
 /* --- notice.c --- */
 struct case_facts {
 	char id[NOTICE_CASE], issuer[ORG_TEXT], hash[HASH_HEX], from[ORG_TEXT], profile[65];
+	char kid[KID_TEXT]; /* of the key that issued it */
 	enum frame_type type;
 	bool mine;
 	int64_t issued_s, expires_s, deadline_s;
@@ -88,9 +89,5 @@ bool down_route(struct node *n, const char *to, char via[ORG_TEXT]);
 /* Makes and puts a line of ours. */
 bool down_make(struct node *n, enum frame_type type, const char *to, const char *via,
 	const json_t *members, const struct key *key, char **line, struct now now, struct err *err);
-
-/* --- notice_timer.c --- */
-/* Seconds until a firm has to have signed, by a profile's name; 0: no such profile. */
-int64_t timer_seconds(struct node *n, const char *profile);
 
 #endif

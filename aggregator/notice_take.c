@@ -102,6 +102,30 @@ static void read_step(const struct frame *f, const char *firm, struct step *s)
 	state_from(json_text_of(f->json, "state"), &s->state);
 }
 
+/* What the issuer says of a case is said by the key that issued it: a tier between can neither lift
+ * nor close what is not its own. A delegate judges what firms did, and no more. */
+static bool may_judge(struct node *n, const struct frame *f, const struct step *s)
+{
+	struct case_facts c;
+	if (!case_find(n, json_text_of(f->json, "case"), &c))
+		return false;
+	if (strcmp(s->by, "delegate") == 0)
+		return s->state == STATE_VERIFIED || s->state == STATE_REOPENED;
+	return strcmp(c.kid, f->kid) == 0 || by_one_of(f, &n->config->national_keys);
+}
+
+/* A firm's word comes down where another of its words left the same state: both see the conflict.
+ */
+static bool is_contradiction(struct node *n, const struct frame *f, const struct step *s)
+{
+	struct step known[NOTICE_STEPS];
+	size_t count = case_steps(n, json_text_of(f->json, "case"), s->firm, known);
+	for (size_t i = 0; i < count; i++)
+		if (!state_is_side(known[i].state) && strcmp(known[i].from, s->from) == 0)
+			return true;
+	return false;
+}
+
 static void take_step(struct node *n, const struct frame *f, struct now now)
 {
 	struct step s;
@@ -110,7 +134,10 @@ static void take_step(struct node *n, const struct frame *f, struct now now)
 	char *line = strndup(f->line, f->len);
 	read_step(f, strcmp(f->to, "*") == 0 ? n->org : f->to, &s);
 	enum speaker who = speaker_of(s.by);
-	if (who != SPEAKER_ISSUER && who != SPEAKER_TIMER)
+	if (who == SPEAKER_ISSUER && !may_judge(n, f, &s))
+		err_set(&err, "%s: %s is not for this key to say", json_text_of(f->json, "case"),
+			state_name(s.state));
+	else if (who != SPEAKER_ISSUER && who != SPEAKER_TIMER && !is_contradiction(n, f, &s))
 		err_set(&err, "%s does not speak from above", s.by);
 	else
 		case_step(n, json_text_of(f->json, "case"), &s, line, &fresh, now, &err);
@@ -191,6 +218,35 @@ uint64_t notice_after(struct node *n, const struct link *from)
 	return (uint64_t)store_number(n->store, name, 0);
 }
 
+static void tell_back(struct node *n, const char *id, const struct step *s, struct now now)
+{
+	char via[ORG_TEXT], *line = NULL;
+	struct err err = { 0 };
+	if (!down_route(n, s->firm, via))
+		return;
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:I}", "case", id, "from", s->from, "state",
+		state_name(s->state), "by", s->by, "at", (json_int_t)s->at_s);
+	if (s->action[0] != '\0')
+		json_object_set_new(j, "action", json_string(s->action));
+	if (s->reason[0] != '\0')
+		json_object_set_new(j, "reason", json_string(s->reason));
+	down_make(n, FRAME_STEP, s->firm, via, j, &n->key, &line, now, &err);
+	json_decref(j);
+	free(line);
+}
+
+/* The firm said something else of the same state before: it hears it again. */
+static void tell_contradictions(
+	struct node *n, const char *id, const struct step *s, struct now now)
+{
+	struct step known[NOTICE_STEPS];
+	size_t count = case_steps(n, id, s->firm, known);
+	for (size_t i = 0; i < count; i++)
+		if (!state_is_side(known[i].state) && strcmp(known[i].from, s->from) == 0 &&
+			strcmp(known[i].hash, s->hash) != 0)
+			tell_back(n, id, &known[i], now);
+}
+
 /* --- from children ----------------------------------------------------------------------- */
 
 bool notice_receipt(struct node *n, const struct peer *from, const struct frame *f, struct now now,
@@ -213,5 +269,7 @@ bool notice_receipt(struct node *n, const struct peer *from, const struct frame 
 	char *line = strndup(f->line, f->len);
 	bool good = case_step(n, id, &s, line, &fresh, now, err);
 	free(line);
+	if (good && fresh && who == SPEAKER_FIRM)
+		tell_contradictions(n, id, &s, now);
 	return good;
 }
