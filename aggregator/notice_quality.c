@@ -80,7 +80,8 @@ json_t *notice_quality(struct node *n)
 	json_t *by = json_object(), *list = json_array(), *row;
 	const char *key;
 	struct query *q = store_query(n->store,
-		"SELECT notice.id, notice.line, standing.firm FROM notice JOIN standing ON standing.id "
+		"SELECT notice.id, notice.line, standing.firm FROM notice JOIN standing ON "
+		"standing.id "
 		"= notice.id WHERE standing.state = ?1 ORDER BY notice.id LIMIT ?2");
 	bind_int(q, STATE_CLOSED);
 	bind_int(q, CASES_MOST);
@@ -99,8 +100,9 @@ json_t *notice_quality(struct node *n)
 			json_pack("{s:O, s:O, s:I, s:I, s:I, s:I, s:I}", "rule",
 				json_object_get(row, "rule"), "rev", json_object_get(row, "rev"),
 				"closed", (json_int_t)json_int_of(row, "closed", 0), "right",
-				(json_int_t)json_int_of(row, "right", 0), "false", (json_int_t)json_int_of(row, "false", 0),
-				"sign_min", (json_int_t)mean_minutes(row, "sign_s", "signed"), "mitigate_min",
+				(json_int_t)json_int_of(row, "right", 0), "false",
+				(json_int_t)json_int_of(row, "false", 0), "sign_min",
+				(json_int_t)mean_minutes(row, "sign_s", "signed"), "mitigate_min",
 				(json_int_t)mean_minutes(row, "mitigate_s", "mitigated")));
 	}
 	json_decref(by);

@@ -26,8 +26,9 @@ static const char *text_of(const json_t *j, const char *name)
 static const char *drill(const json_t *j)
 {
 	const char *status = text_of(j, "status");
-	return strcmp(status, "exercise") == 0 ? "EXERCISE " : strcmp(status, "test") == 0 ? "TEST "
-											    : "";
+	return strcmp(status, "exercise") == 0 ? "EXERCISE "
+	       : strcmp(status, "test") == 0   ? "TEST "
+					       : "";
 }
 
 static void print_line(const char *name, const char *text)
@@ -109,7 +110,8 @@ static void print_object(const json_t *o)
 	printf("%s%s%s%s %s\n", drill(o), colour, *colour == '\0' ? "" : " ", text_of(o, "t"),
 		text_of(o, "case"));
 	print_line("issued by", text_of(o, "org"));
-	print_line("for", strcmp(text_of(o, "to"), "*") == 0 ? "everybody below" : text_of(o, "to"));
+	print_line(
+		"for", strcmp(text_of(o, "to"), "*") == 0 ? "everybody below" : text_of(o, "to"));
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		print_line(plain[i][1], text_of(o, plain[i][0]));
 	print_time("issued", json_int_of(o, "issued", 0));
@@ -196,10 +198,12 @@ bool notice_quality_command(struct node *n, int argc, char **argv, struct err *e
 		puts("no closed case was about a flash");
 	json_array_foreach(all, i, j)
 	{
-		printf("%-36s rev %-4lld closed %lld, right %lld, false %lld; minutes to sign %lld, "
+		printf("%-36s rev %-4lld closed %lld, right %lld, false %lld; minutes to sign "
+		       "%lld, "
 		       "to mitigate %lld\n",
 			text_of(j, "rule"), (long long)json_int_of(j, "rev", 0),
-			(long long)json_int_of(j, "closed", 0), (long long)json_int_of(j, "right", 0),
+			(long long)json_int_of(j, "closed", 0),
+			(long long)json_int_of(j, "right", 0),
 			(long long)json_int_of(j, "false", 0),
 			(long long)json_int_of(j, "sign_min", -1),
 			(long long)json_int_of(j, "mitigate_min", -1));
