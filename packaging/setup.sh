@@ -21,7 +21,7 @@ case ${1-} in
 demo) wanted="$build redis-server" ;;
 check | soak) wanted="$build $tests $lint redis-server tcpreplay iproute2 openssl" ;;
 cases | fuzz) wanted="$build $tests" ;;
-bench) wanted="$build python3 python3-yaml wireshark-common" ;;
+bench) wanted="$build python3 python3-yaml redis-server wireshark-common" ;;
 lint) wanted="$build $lint" ;;
 record) wanted='gcc libmodbus-dev mbpoll python3-pymodbus python3-serial-asyncio tcpdump tcpreplay iproute2 nodejs npm' ;;
 *)
