@@ -498,13 +498,9 @@ static enum probe probe_data(struct reader tsdu, bool whole, struct probe_hint *
 	return best;
 }
 
-static enum probe cotp_probe(struct reader in, uint8_t l4, struct probe_hint *hint)
+/* A TPDU in a TPKT that starts with its length. */
+static enum probe probe_tpdu(struct reader in, struct probe_hint *hint)
 {
-	if (l4 != L4_TCP || (in.left > 0 && rd_peek(&in, 0) != 3) || rd_peek(&in, 1) != 0)
-		return PROBE_NO;
-	if (in.left < TPKT_HEADER + 3)
-		return PROBE_MORE;
-	rd_skip(&in, 2);
 	uint16_t length = rd_be16(&in);
 	uint8_t li = rd_u8(&in);
 	uint8_t code = rd_peek(&in, 0) & 0xf0;
@@ -516,13 +512,27 @@ static enum probe cotp_probe(struct reader in, uint8_t l4, struct probe_hint *hi
 	size_t size = length - 5U - li;
 	if (code == CR || code == CC)
 		return probe_connection(head, code, hint);
-	if (code == DT && li == 2 && (rd_peek(&head, 0) & 0x0e) == 0) {
+	if (code == DT && (rd_peek(&head, 0) & 0x0e) == 0) {
 		bool whole = in.left >= size;
 		if (whole)
 			in.left = size;
-		return probe_data(in, whole, hint);
+		enum probe p = probe_data(in, whole, hint);
+		return li == 2 || p != PROBE_WEAK ? p : PROBE_NO;
 	}
 	return has_pdu(code) && code != ED && li >= 4 ? PROBE_WEAK : PROBE_NO;
+}
+
+/* A receiver need not look at the reserved octet: what is sure is sure whatever stands there. */
+static enum probe cotp_probe(struct reader in, uint8_t l4, struct probe_hint *hint)
+{
+	if (l4 != L4_TCP || (in.left > 0 && rd_peek(&in, 0) != 3))
+		return PROBE_NO;
+	bool reserved = rd_peek(&in, 1) != 0;
+	if (in.left < TPKT_HEADER + 3)
+		return reserved ? PROBE_NO : PROBE_MORE;
+	rd_skip(&in, 2);
+	enum probe p = probe_tpdu(in, hint);
+	return reserved && p == PROBE_WEAK ? PROBE_NO : p;
 }
 
 /* A TPKT whose COTP header fits, and after it the end of the bytes or another. */

@@ -232,7 +232,6 @@ static void miss(struct transport *t, struct flow_slot *s, unsigned from, const 
 {
 	s->misses++;
 	s->candidate = s->weak = 0;
-	t->counters->other_protocol += in->len;
 	if (!s->hinted) {
 		if (s->misses >= MISSES_OTHER) {
 			s->mode = FLOW_OTHER;
@@ -245,18 +244,25 @@ static void miss(struct transport *t, struct flow_slot *s, unsigned from, const 
 	transport_relist(t, s);
 }
 
-/* On a claimed port a capture may begin inside a message: is there a sure start further on? */
+/* On a claimed port a capture may begin inside a message, or a message that no device takes may
+ * stand before one it does: is there a sure start further on? Else how many bytes at the end may
+ * become one. */
 static bool starts_later(struct transport *t, struct flow_slot *s, unsigned from,
-	const struct piece *in, struct verdict_of *v)
+	const struct piece *in, struct verdict_of *v, uint32_t *may)
 {
+	*may = 0;
 	for (unsigned i = 0; t->o.dissectors[i] != NULL; i++) {
 		const struct dissector *d = t->o.dissectors[i];
 		if (d->resync == NULL || d->probe == NULL || claims(d, &s->flow) == 0)
 			continue;
 		size_t off = d->resync(in->bytes, in->len, flow_dir(&s->flow, from));
 		struct probe_hint hint = { .knows_dir = false };
-		if (off >= in->len || d->probe(rd_over(in->bytes + off, in->len - off), L4_TCP,
-					      &hint) != PROBE_SURE)
+		if (off >= in->len)
+			continue;
+		enum probe p = d->probe(rd_over(in->bytes + off, in->len - off), L4_TCP, &hint);
+		if (p == PROBE_MORE && *may == 0)
+			*may = in->len - (uint32_t)off;
+		if (p != PROBE_SURE)
 			continue;
 		*v = (struct verdict_of){ d, PROBE_SURE, true, false, hint, (uint8_t)i };
 		return true;
@@ -295,18 +301,22 @@ void detect_stream(struct transport *t, struct stream *st, unsigned from, const 
 		return;
 	struct verdict_of v = ask_joined(t, st, from, in);
 	bool sure = enough(s, &v), nothing = v.dissector == NULL && !v.more;
-	if (nothing && h->lost && s->hinted)
-		sure = starts_later(t, s, from, in, &v);
+	uint32_t may = nothing ? 0 : in->len;
+	if (nothing && s->hinted)
+		sure = starts_later(t, s, from, in, &v, &may);
 	if (sure && decide(t, s, from, &v, in->at)) {
 		release(t, st, from, in);
 		return;
 	}
-	if (!nothing && hold(t, st, from, in)) {
-		h->unclear += in->len;
-		return;
+	bool held = may > 0 && hold(t, st, from, in);
+	if (held) {
+		h->unclear += may;
+	} else {
+		held_dismiss(t, st);
+		t->counters->other_protocol += in->len;
 	}
-	held_dismiss(t, st);
-	miss(t, s, from, in);
+	if (nothing || !held)
+		miss(t, s, from, in);
 }
 
 bool detect_datagram(
@@ -327,6 +337,7 @@ bool detect_datagram(
 		held_dismiss(t, st);
 		stream_free(t, s);
 	}
+	t->counters->other_protocol += in->len;
 	miss(t, s, from, in);
 	return true;
 }

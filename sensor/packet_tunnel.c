@@ -129,9 +129,11 @@ enum next tunnel_erspan2(struct walk *w)
 	return h[0] >> 4 == 1 ? NEXT_ETHERNET : walk_malformed(w);
 }
 
-/* draft-foschiano-erspan 4.3; the last bit announces 8 bytes that depend on the platform. */
+/* draft-foschiano-erspan 4.3; the last bit announces 8 bytes that depend on the platform. Frame
+ * type 2 is an IP packet, without Ethernet. */
 enum next tunnel_erspan3(struct walk *w)
 {
+	enum { TYPE_IP = 2 };
 	const uint8_t *h = rd_bytes(&w->in, 12);
 	if (h == NULL)
 		return walk_cut(w);
@@ -139,7 +141,9 @@ enum next tunnel_erspan3(struct walk *w)
 		return walk_malformed(w);
 	if (h[11] & 1)
 		rd_skip(&w->in, 8);
-	return w->in.overrun ? walk_cut(w) : NEXT_ETHERNET;
+	if (w->in.overrun)
+		return walk_cut(w);
+	return (h[10] >> 2 & 0x1f) == TYPE_IP ? NEXT_IP : NEXT_ETHERNET;
 }
 
 /* RFC 7348; the group policy extension uses other bits of the flags. */

@@ -97,8 +97,8 @@ def erspan2(frame, n):
     return gre(0x88be, struct.pack(">HHI", 1 << 12 | 7, 100, 0) + frame, seq=n)
 
 
-def erspan3(frame, n, platform):
-    head = struct.pack(">HHIHH", 2 << 12 | 7, 100, n, 0, 1 if platform else 0)
+def erspan3(frame, n, platform, kind=0):
+    head = struct.pack(">HHIHH", 2 << 12 | 7, 100, n, 0, kind << 10 | (1 if platform else 0))
     return gre(0x22eb, head + (bytes(8) if platform else b"") + frame, seq=n)
 
 
@@ -306,6 +306,7 @@ def everything():
     put("erspan2", outer(((d, erspan2(f, n)) for n, (d, f) in enumerate(frames())), 47))
     put("erspan3", outer(((d, erspan3(f, n, False)) for n, (d, f) in enumerate(frames())), 47))
     put("erspan3_platform", outer(((d, erspan3(f, n, True)) for n, (d, f) in enumerate(frames())), 47))
+    put("erspan3_ip", outer(((d, erspan3(p, n, True, 2)) for n, (d, p) in enumerate(packets())), 47))
     put("vxlan", [retag(f, [(0x8100, 30)]) for f in outer_udp(((d, vxlan(f)) for d, f in frames()), 4789)])
     put("vxlan_linux", outer_udp(((d, vxlan(f)) for d, f in frames()), 8472, sums=True))
     put("geneve", outer_udp(((d, geneve(f, bytes.fromhex("0102 80 01 00000007"))) for d, f in frames()), 6081))

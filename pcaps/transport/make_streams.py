@@ -325,6 +325,32 @@ def forged_syn():
     return c
 
 
+def inside():
+    """Joined inside a message; every message in two segments, none whole in one."""
+    c = Capture()
+    for port, messages in ((502, [write(n) for n in range(6)]), (102, [STOP] * 6), (20000, [operate(n) for n in range(6)])):
+        stream = b"".join(messages)[9:]
+        Conn(c, port, handshake=False).say(0, stream, cut=len(messages[0]) * 2 // 3)
+    return c
+
+
+def hidden():
+    """A write or a stop behind bytes that a device throws away, in the first segment of a connection."""
+    c = Capture()
+    other = bytearray(write(1))
+    other[3] = 7                                  # not the protocol number of Modbus
+    Conn(c).say(0, bytes(other) + write(2))
+    Conn(c, sport=41001).say(0, bytes.fromhex("deadbe") + write(3) + write(4))
+    version = bytearray(STOP)
+    version[0] = 4                                # not a TPKT
+    Conn(c, 102).say(0, bytes(version) + STOP)
+    reserved = bytearray(STOP)
+    reserved[1] = 0xff
+    Conn(c, 102, 41001, handshake=False).say(0, bytes(reserved))
+    Conn(c, 20000).say(0, b"DNP3 banner" + operate(5))
+    return c
+
+
 def everything():
     return {
         "forged_syn": forged_syn(),
@@ -335,7 +361,7 @@ def everything():
         "lost_s7": lost(102, [STOP] * 6, 45), "lost_dnp3": lost(20000, [operate(n) for n in range(6)], 50),
         "lost_one_way": lost_first_piece(), "late": late(), "conflict": conflict(), "other_port": other_port(),
         "not_modbus": not_modbus(), "idle": idle(), "flood": flood(), "wrap": wrap(), "forged": forged(),
-        "port_again": port_again(),
+        "port_again": port_again(), "hidden": hidden(), "inside": inside(),
     }
 
 

@@ -76,13 +76,16 @@ def attack_faults():
 
 
 def readme_faults():
-    """The examples load, the first one fires, and its misspelt twin is told of as shown."""
+    """The examples load, as rules or as configuration, the first one fires, and its misspelt twin is told of as shown."""
     sensor = os.environ.get("SENSOR", os.path.join(ROOT, "build", "bongsu-sensor"))
     with open(os.path.join(ROOT, "rules", "README.md"), encoding="utf-8") as f:
         text = f.read()
     head = "title: T%d\nid: 00000000-0000-4000-8000-%012d\nlogsource: {product: bongsu, service: any}\n"
-    docs = []
+    docs, settings = [], []
     for i, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.S)):
+        if block.startswith("packs:"):
+            settings.append(block)
+            continue
         if not block.startswith("title:"):
             block = head % (i, i) + block + ("" if "condition:" in block else "  condition: selection\n")
         docs.append(block)
@@ -99,6 +102,12 @@ def readme_faults():
         done = run("all.yaml", "---\n".join(docs), "-T", "--set", lists)
         if len(docs) < 4 or done.returncode != 0:
             yield "README: %d examples: %s" % (len(docs), done.stderr)
+        for block in settings:
+            with open(os.path.join(folder, "site.yaml"), "w", encoding="utf-8") as f:
+                f.write(block)
+            done = run("my.yaml", docs[0], "-T", "-c", "site.yaml")
+            if done.returncode != 0:
+                yield "README: configuration: %s" % done.stderr
         done = run("my.yaml", docs[0], "-r", "CAPTURE", "--quiet")
         if done.returncode != 0 or '"signature_id":3000001' not in done.stdout:
             yield "README: the first rule does not fire: %s" % done.stderr
