@@ -3,7 +3,6 @@
  * thread resumes those whose time has come or for whom there may be news. */
 #include "aggregator/http.h"
 
-#include <arpa/inet.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -15,22 +14,19 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "aggregator/http_conn.h"
 #include "aggregator/pki.h"
 #include "common/clock.h"
 
-enum { TICK_MS = 200, CONNECTION_MEMORY = 8 * 1024, STREAM_BLOCK = 16 * 1024, BACKLOG = 1024 };
-
-/* A live connection, for http_cut(). */
-struct conn {
-	struct conn *next, *prev;
-	struct http *http;
-	int fd;
-	bool cut;
-	char org[ORG_TEXT];
-	char address[INET6_ADDRSTRLEN];
+enum {
+	STRANGER_S = 15 /* to say who it is */,
+	TICK_MS = 200,
+	CONNECTION_MEMORY = 8 * 1024,
+	STREAM_BLOCK = 16 * 1024,
+	BACKLOG = 1024
 };
 
-/* One request on it. */
+/* One request on a connection. */
 struct req {
 	struct req *next, *prev; /* while it waits */
 	struct http *http;
@@ -51,8 +47,7 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct http_options o;
 	uint16_t port;
-	pthread_mutex_t conns_lock;
-	struct conn *conns;
+	struct conns conns;
 	pthread_mutex_t wait_lock;
 	pthread_cond_t cond;
 	struct req *waiting;
@@ -161,16 +156,7 @@ void http_wake(struct http *h)
 
 unsigned http_cut(struct http *h, const char *org)
 {
-	unsigned n = 0;
-	pthread_mutex_lock(&h->conns_lock);
-	for (struct conn *c = h->conns; c != NULL; c = c->next) {
-		if (strcmp(c->org, org) != 0 || c->cut)
-			continue;
-		c->cut = true;
-		shutdown(c->fd, SHUT_RDWR);
-		n++;
-	}
-	pthread_mutex_unlock(&h->conns_lock);
+	unsigned n = conns_cut(&h->conns, org);
 	pthread_mutex_lock(&h->wait_lock);
 	resume(h, 0, org);
 	pthread_mutex_unlock(&h->wait_lock);
@@ -303,10 +289,10 @@ static bool learn_peer(struct req *r)
 	if (info == NULL || !pki_peer(h->o.pki, info->tls_session, &r->peer))
 		return false;
 	r->seen.peer = &r->peer;
-	pthread_mutex_lock(&h->conns_lock);
-	if (r->conn != NULL)
-		snprintf(r->conn->org, sizeof r->conn->org, "%s", r->peer.org);
-	pthread_mutex_unlock(&h->conns_lock);
+	if (r->conn != NULL && r->conn->stranger) {
+		conns_known(&h->conns, r->conn, r->peer.org);
+		MHD_set_connection_option(r->mhd, MHD_CONNECTION_OPTION_TIMEOUT, h->o.idle_s);
+	}
 	return true;
 }
 
@@ -403,16 +389,6 @@ static void on_end(
 
 /* --- connections ------------------------------------------------------------------------- */
 
-static void name_address(struct conn *c, const struct sockaddr *a)
-{
-	const void *at =
-		a->sa_family == AF_INET6
-			? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
-			: (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
-	if (inet_ntop(a->sa_family, at, c->address, sizeof c->address) == NULL)
-		c->address[0] = '\0';
-}
-
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
 	enum MHD_ConnectionNotificationCode what)
 {
@@ -422,10 +398,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (c == NULL)
 			return;
-		pthread_mutex_lock(&h->conns_lock);
-		LIST_CUT(h->conns, c);
-		pthread_mutex_unlock(&h->conns_lock);
-		free(c);
+		conns_remove(&h->conns, c);
 		*socket_ctx = NULL;
 		return;
 	}
@@ -434,19 +407,11 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
 		if (info != NULL)
 			pki_guard(h->o.pki, info->tls_session);
 	}
-	c = calloc(1, sizeof *c);
-	if (c == NULL)
-		return;
-	c->http = h;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	c->fd = info == NULL ? -1 : info->connect_fd;
+	int fd = info == NULL ? -1 : info->connect_fd;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (info != NULL && info->client_addr != NULL)
-		name_address(c, info->client_addr);
-	pthread_mutex_lock(&h->conns_lock);
-	LIST_ADD(h->conns, c);
-	pthread_mutex_unlock(&h->conns_lock);
-	*socket_ctx = c;
+	*socket_ctx =
+		conns_add(&h->conns, fd, info == NULL ? NULL : info->client_addr, h->o.ask_client);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -510,7 +475,8 @@ static void start_daemon(struct http *h, const struct sockaddr_storage *a)
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_end,
 		h, MHD_OPTION_CONNECTION_LIMIT, o->max_connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-		o->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		o->ask_client ? (unsigned)STRANGER_S : o->idle_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_THREAD_POOL_SIZE,
 		threads, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
@@ -523,7 +489,7 @@ static void make_signals(struct http *h)
 	pthread_cond_init(&h->cond, &kind);
 	pthread_condattr_destroy(&kind);
 	pthread_mutex_init(&h->wait_lock, NULL);
-	pthread_mutex_init(&h->conns_lock, NULL);
+	conns_init(&h->conns, h->o.max_connections);
 }
 
 struct http *http_open(const struct http_options *o, struct err *err)
@@ -576,6 +542,6 @@ void http_close(struct http *h)
 		MHD_stop_daemon(h->daemon);
 	pthread_cond_destroy(&h->cond);
 	pthread_mutex_destroy(&h->wait_lock);
-	pthread_mutex_destroy(&h->conns_lock);
+	conns_fini(&h->conns);
 	free(h);
 }

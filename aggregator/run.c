@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@
 #include "common/sandbox.h"
 #include "common/shown.h"
 
-enum { TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
+enum { OWN_FILES = 256, TURN_MS = 1000, IDLE_S = 90, API_BODY = 64 * 1024, READABLE = 64 };
 
 struct wishes wishes;
 
@@ -49,8 +50,9 @@ struct run {
 	uint64_t down_seq;
 	int64_t issued_ns, known_ns; /* when issued/ and known/ were changed last */
 	int64_t reload_ms;
-	int warned_at;     /* days: the last step of warnings of our certificate's end */
-	pthread_t checker; /* of a large store, beside the others */
+	unsigned connections; /* of children, at most */
+	int warned_at;        /* days: the last step of warnings of our certificate's end */
+	pthread_t checker;    /* of a large store, beside the others */
 	bool checks;
 	atomic_bool stops;
 };
@@ -131,6 +133,22 @@ static bool hold_folder(struct run *r, struct err *err)
 	       err_set(err, "%s: another aggregator runs on this folder", path);
 }
 
+/* As many files as we may have; some stay for the store and what else there is. */
+static void raise_files(struct run *r)
+{
+	struct rlimit files = { .rlim_cur = 1024 };
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		rlim_t was = files.rlim_cur;
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			files.rlim_cur = was;
+	}
+	unsigned wanted = (unsigned)r->config->max_children * 2 + 64;
+	unsigned most = files.rlim_cur > 2 * OWN_FILES ? (unsigned)files.rlim_cur - OWN_FILES
+						       : (unsigned)files.rlim_cur / 2;
+	r->connections = wanted < most ? wanted : most;
+}
+
 /* Before any thread runs. */
 static bool give_up_powers(struct run *r, struct err *err)
 {
@@ -170,8 +188,8 @@ static bool open_listeners(struct run *r, struct err *err)
 			.pki = r->pki,
 			.ask_client = true,
 			.max_body = POST_PACKED,
-			.max_connections = (unsigned)c->max_children * 2 + 64,
-			.per_address = (unsigned)c->max_children * 2 + 64,
+			.max_connections = r->connections,
+			.per_address = r->connections,
 			.idle_s = IDLE_S,
 			.threads = 2,
 			.handler = serve_chain,
@@ -438,6 +456,7 @@ enum status run(const struct agg_config *c, bool quiet)
 	good = good && (keys_init() || err_set(&err, "no random numbers can be had"));
 	if (good && (r.pki = pki_open(c->folder, &err)) == NULL)
 		good = false;
+	raise_files(&r);
 	good = good && hold_folder(&r, &err) && give_up_powers(&r, &err) && open_node(&r, &err) &&
 	       open_listeners(&r, &err) && open_threads(&r, &err);
 	if (!good) {

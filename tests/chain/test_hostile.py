@@ -340,3 +340,30 @@ def test_flood(world):
     assert loud < max(250, quiet * 5), "p99 %.0f ms alone, %.0f ms beside the flood" % (quiet, loud)
     world.balanced(nation, 400 + sum(c.n for c in good))
     wait_for(lambda: bad.ask("GET", "/chain/1/head").status == 200, what="the limit passes")
+
+
+def test_strangers(world):
+    """Whoever connects and says nothing keeps nobody out, though the process may open few files."""
+    nation = world.node("nation", "nation", start=False)
+    with open(world.path("few"), "w") as f:
+        f.write('#!/bin/sh\nulimit -n 700 && exec "%s" "$@"\n' % nation.binary)
+    os.chmod(world.path("few"), 0o700)
+    nation.binary = world.path("few")
+    nation.start()
+    firm = world.node("firm", "enterprise", [nation], region="370500", sector="C26", start=False)
+    c = by_hand.Child(firm, nation)
+    equal(c.post([c.digest(1)]).status, 200, "before")
+    held = []
+    for _ in range(900):
+        held.append(by_hand.http.client.socket.create_connection(("127.0.0.1", nation.port), 10))
+    for _ in range(5):
+        equal(c.post([c.digest(1)]).status, 200, "on the connection that it has")
+        c.close()
+        began = time.monotonic()
+        equal(c.ask("GET", "/chain/1/head").status, 200, "on a new one")
+        assert time.monotonic() - began < 10
+    files = len(os.listdir("/proc/%d/fd" % nation.child.pid))
+    assert files < 500, files
+    world.balanced(nation, 6)
+    for s in held:
+        s.close()
