@@ -42,7 +42,8 @@ static inline int ask(http_handler *handler, void *ctx, struct http_request *r,
 	const struct asked *a, bool again, void **slot)
 {
 	struct err err = { 0 };
-	struct asked copy = *a;
+	static struct asked copy; /* as long as the request may be looked at */
+	copy = *a;
 	r->opaque = &copy;
 	r->address = "192.0.2.1";
 	forget_reply();

@@ -205,9 +205,11 @@ static int post_range(
 	struct answer a;
 	struct err err = { 0 };
 	size_t len = 0;
-	char *body = strdup("");
+	size_t room = 1;
+	for (unsigned i = 0; lines[i] != NULL; i++)
+		room += strlen(lines[i]) + 1;
+	char *body = calloc(1, room);
 	for (; *lines != NULL; lines++) {
-		body = realloc(body, len + strlen(*lines) + 2);
 		len += (size_t)sprintf(body + len, "%s\n", *lines);
 		free(*lines);
 	}
@@ -222,19 +224,14 @@ static int post_range(
 	return a.status;
 }
 
-static inline int post(struct kid *c, char *line, ...)
+static inline int post_lines(struct kid *c, char *const *lines)
 {
-	char *lines[64] = { line };
-	unsigned n = 0, numbered = 0;
-	va_list args;
-	va_start(args, line);
-	while (lines[n] != NULL) {
-		numbered += strstr(lines[n], "\"pv\":") != NULL;
-		lines[++n] = va_arg(args, char *);
-	}
-	va_end(args);
+	unsigned numbered = 0;
+	for (unsigned i = 0; lines[i] != NULL; i++)
+		numbered += strstr(lines[i], "\"pv\":") != NULL;
 	return post_range(c, numbered > 0, c->id.ep, c->id.sq - numbered + 1, c->id.sq, lines);
 }
+#define post(c, ...) post_lines((c), (char *[]){ __VA_ARGS__ })
 
 static inline int64_t pair_of(const char *name, size_t at)
 {

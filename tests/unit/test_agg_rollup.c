@@ -377,11 +377,9 @@ static void revisions_rise(void **state)
 		assert_int_equal(json_int_of(part[0], "rev", 0), i);
 		assert_int_equal(json_int_of(json_object_get(part[0], "in"), "events", 0), 5 * i);
 		drop(part, 1);
-		for (unsigned r = 0; r < 2; r++) { /* the other two, so that all are clean */
-			unsigned n = bodies(T0 / (r == 0 ? 3600 : 86400) * (r == 0 ? 3600 : 86400),
-				r == 0 ? 3600 : 86400, part);
-			drop(part, n);
-		}
+		/* the other two, so that all are clean */
+		drop(part, bodies((int64_t)T0 / 3600 * 3600, 3600, part));
+		drop(part, bodies(DAY, 86400, part));
 	}
 }
 

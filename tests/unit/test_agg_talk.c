@@ -107,10 +107,16 @@ static struct talk *talk_to(const struct server *s)
 	return t;
 }
 
+static struct bus_reply *get(struct talk *t, const char *key, struct err *err)
+{
+	const char *words[] = { "GET", key };
+	return talk_ask(t, key, 2, words, NULL, err);
+}
+
 static void want(struct talk *t, const char *key, const char *text)
 {
 	struct err err = { 0 };
-	struct bus_reply *r = talk_say(t, &err, "GET", key, NULL);
+	struct bus_reply *r = talk_say(t, &err, "GET", key, (char *)NULL);
 	if (r == NULL)
 		fail_msg("%s", err.text);
 	assert_string_equal(r->text, text);
@@ -177,7 +183,7 @@ static void a_circle_of_redirections_ends(void **state)
 	run(&a, first);
 	run(&b, second);
 	struct talk *t = talk_to(&a);
-	assert_null(talk_say(t, &err, "GET", "foo", NULL));
+	assert_null(get(t, "foo", &err));
 	assert_non_null(strstr(err.text, "too many redirections"));
 	talk_close(t);
 	stop(&a);
@@ -195,7 +201,7 @@ static void nonsense_is_no_place_to_go(void **state)
 	struct talk *t = talk_to(&a);
 	for (unsigned i = 0; i < 3; i++) {
 		struct err err = { 0 };
-		assert_null(talk_say(t, &err, "GET", "foo", NULL));
+		assert_null(get(t, "foo", &err));
 		assert_true(err.set);
 	}
 	want(t, "foo", "good");
@@ -214,19 +220,19 @@ static void ends_of_all_kinds(void **state)
 	start(&a);
 	run(&a, answers);
 	struct talk *t = talk_to(&a);
-	struct bus_reply *r = talk_say(t, &err, "GET", "foo", NULL);
+	struct bus_reply *r = get(t, "foo", &err);
 	assert_non_null(r);
 	assert_true(bus_is_error(r, "ERR"));
 	bus_reply_free(r);
-	assert_null(talk_say(t, &err, "GET", "foo", NULL));
+	assert_null(get(t, "foo", &err));
 	assert_true(err.set);
 	want(t, "foo", "back");
 	err = (struct err){ 0 };
-	assert_null(talk_say(t, &err, "GET", "foo", NULL)); /* that is no protocol */
+	assert_null(get(t, "foo", &err)); /* that is no protocol */
 	want(t, "foo", "good");
 	atomic_store(&stopped, true);
 	err = (struct err){ 0 };
-	assert_null(talk_say(t, &err, "GET", "foo", NULL));
+	assert_null(get(t, "foo", &err));
 	assert_non_null(strstr(err.text, "stopped"));
 	talk_close(t);
 	stop(&a);
@@ -239,7 +245,7 @@ static void nobody_there_and_no_url(void **state)
 	start(&a);
 	close(a.listener);
 	struct talk *t = talk_to(&a);
-	assert_null(talk_say(t, &err, "PING", NULL));
+	assert_null(get(t, "foo", &err));
 	assert_true(err.set);
 	talk_close(t);
 	talk_close(NULL);
