@@ -131,6 +131,9 @@ def main():
     options("bongsu-sensor", "bongsu-sensor.8")
     options("bongsu-aggregator", "bongsu-aggregator.8", "status", "left", "verify", "release", "evidence", "enroll", "notice", "pack", "token")
     options("bongsu-tail", "bongsu-tail.1")
+    done = subprocess.run([os.path.join(ROOT, "tests", "demo")], capture_output=True, text=True, timeout=200, env=dict(os.environ, BUILD=BUILD))
+    check("the demo shows what it promises", done.returncode == 0 and "nothing unexplained" in done.stdout and "verifies and closes" in done.stdout,
+          done.stdout + done.stderr)
     print("%d passed, %d failed" % (sum(results), len(results) - sum(results)))
     sys.exit(not all(results))
 
