@@ -116,6 +116,10 @@ static bool move(struct node *n, const struct notice_move *m, struct now now, st
 		return err_set(err, "%s: a person of the firm answers here", m->by);
 	if (m->firm != NULL && (who != SPEAKER_ISSUER || !c.mine))
 		return err_set(err, "%s: only its issuer says that", m->id);
+	if (strcmp(m->by, "delegate") == 0 && s.state != STATE_VERIFIED &&
+		s.state != STATE_REOPENED)
+		return err_set(
+			err, "a delegate verifies and reopens: %s is the issuer's", m->state);
 	case_standing(n, &c, firm, &st);
 	if (!state_allows(st.ended == STATES ? st.state : st.ended, s.state, who, m->action != NULL,
 		    m->reason != NULL, err))

@@ -122,6 +122,7 @@ def test_states(world):
     steps(right, (firm, ("move", "in-progress"), "in-progress"))
     refused(firm, "says what was done", "move", right, "mitigated")
     refused(province, "does not follow", "verify", right, "--firm", firm.org)
+    refused(province, "a delegate verifies and reopens", "close", right, "--firm", firm.org, "--delegate")
     steps(right, (firm, ("move", "mitigated", "--action", "restored", "--evidence", "2"), "mitigated"))
     steps(right, (province, ("reopen", "--firm", firm.org), "reopened"), (firm, ("move", "in-progress"), "in-progress"),
           (firm, ("move", "mitigated", "--action", "replaced"), "mitigated"), (province, ("verify", "--firm", firm.org), "verified"),

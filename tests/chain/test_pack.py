@@ -105,10 +105,12 @@ class Live(Process):
         if not os.path.isdir("/sys/class/net/lo") or os.geteuid() != 0:
             raise Skip("no live capture without root")
         self.redis.ask("DEL", "bongsu:sensor:{plant}")
-        self.spawn([SENSOR, "-c", self.config], cwd=ROOT)
+        self.spawn([SENSOR, "-S", "rules", "-c", self.config], cwd=ROOT,
+                   env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))  # its sandbox does not let that look
         wait_for(lambda: not self.alive() or self.redis.ask("HGET", "bongsu:sensor:{plant}", "rules"), what=self.log_path)
-        if not self.alive():
+        if not self.alive() and "permi" in self.log():
             raise Skip("no live capture here: " + self.log()[-200:])
+        equal(self.alive(), True, self.log())
 
     def events(self, kind="alert"):
         rows = self.redis.ask("XRANGE", "bongsu:alerts:{plant}", "-", "+")
@@ -204,7 +206,7 @@ def test_to_a_live_sensor(world):
     equal(sensor.fired(), 16, "no rule of it fires any more")
     firm.do("pack", "accept", "plant")
     sensor.uses("plant 2 is in use")
-    equal(sensor.end(), 0)
+    equal(sensor.end(), 0, sensor.log()[-2000:])
 
 
 def test_refused_by_the_site(world):
@@ -263,7 +265,7 @@ def test_refused_by_the_sensor(world):
 
     def replay(threshold=2, keys=2):
         """One run over the demonstration; (packs' alerts, refusals, log)."""
-        args = [SENSOR, "-r", "pcaps/demo/plant.pcap", "-o", "file:" + out, "--events", "stats"]
+        args = [SENSOR, "-S", "rules", "-r", "pcaps/demo/plant.pcap", "-o", "file:" + out, "--events", "stats"]
         config = world.path("s.yaml")
         with open(config, "w") as f:
             json.dump({"packs": {"keys": publisher.keys[:keys], "threshold": threshold, "redis": redis.url(),
@@ -345,7 +347,7 @@ def test_refused_by_the_sensor(world):
     replay()
     if time.monotonic() - started > 30:
         raise AssertionError("many names take too long")
-    status, _, err = run([SENSOR, "-T", "--set", "packs.keys=abc"], cwd=ROOT)
+    status, _, err = run([SENSOR, "-S", "rules", "-T", "--set", "packs.keys=abc"], cwd=ROOT)
     if status != 3 or "packs.keys" not in err:
         raise AssertionError("a wrong key is told by -T: %d %s" % (status, err))
     redis.end()

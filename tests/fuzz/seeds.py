@@ -147,9 +147,22 @@ def chain(out):
     put(out, "fuzz_enrol", b"%s-%s" % (b"0a" * 16, b"0b" * 16))
 
 
+def packs(out):
+    """As they lie in Redis, and as what was signed."""
+    items = b'[{"kind":"ip","value":"192.0.2.1"},{"kind":"prefix","value":"10.0.0.0/8"},{"kind":"domain","value":"example.org"}]'
+    head = b'{"name":"plant","version":3,"kind":"%s","expires":1798465775,"sha256":"%s","sigs":[{"kid":"0aa570f378839f36","sig":"AA=="}]}\n'
+    with open(os.path.join(ROOT, "rules", "cotp.yaml"), "rb") as f:
+        rules = f.read().split(b"\n---\n")[0]
+    for kind, body in ((b"indicators", items), (b"pack", rules)):
+        put(out, "fuzz_pack", body)
+        put(out, "fuzz_pack", head % (kind, hashlib.sha256(body).hexdigest().encode()) + body)
+    put(out, "fuzz_pack", b'{"name":"plant","version":9,"kind":"withdrawn"}\n')
+
+
 def main():
     out = sys.argv[1]
     chain(out)
+    packs(out)
     names = protocols()
     for path in sorted(glob.glob(os.path.join(ROOT, "pcaps", "**", "*.pcap*"), recursive=True)):
         with open(path, "rb") as f:
