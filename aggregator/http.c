@@ -50,20 +50,12 @@ struct http {
 	struct conns conns;
 	pthread_mutex_t wait_lock;
 	pthread_cond_t cond;
-	struct req *waiting;
+	struct req *waiting, *waiting_last;
 	uint64_t news; /* counts http_wake() */
 	bool closing;
 	pthread_t timer;
 	bool timer_runs;
 };
-
-// clang-format off
-#define LIST_ADD(head, e) \
-	((e)->prev = NULL, (e)->next = (head), (head) != NULL ? (void)((head)->prev = (e)) : (void)0, (head) = (e))
-#define LIST_CUT(head, e) \
-	((e)->next != NULL ? (void)((e)->next->prev = (e)->prev) : (void)0, \
-	 (e)->prev != NULL ? (void)((e)->prev->next = (e)->next) : (void)((head) = (e)->next))
-// clang-format on
 
 static int64_t mono_ms(void)
 {
@@ -82,6 +74,27 @@ const char *http_query(const struct http_request *r, const char *name)
 
 /* --- waiting ----------------------------------------------------------------------------- */
 
+/* Sorted by time: those that are due come first, a new one mostly last. Under wait_lock. */
+static void put_waiting(struct http *h, struct req *r)
+{
+	struct req *before =
+		h->waiting == NULL || h->waiting->until_ms >= r->until_ms ? NULL : h->waiting_last;
+	while (before != NULL && before->until_ms > r->until_ms)
+		before = before->prev;
+	r->prev = before;
+	r->next = before == NULL ? h->waiting : before->next;
+	*(before == NULL ? &h->waiting : &before->next) = r;
+	*(r->next == NULL ? &h->waiting_last : &r->next->prev) = r;
+	r->waits = true;
+}
+
+static void cut_waiting(struct http *h, struct req *r)
+{
+	*(r->prev == NULL ? &h->waiting : &r->prev->next) = r->next;
+	*(r->next == NULL ? &h->waiting_last : &r->next->prev) = r->prev;
+	r->waits = false;
+}
+
 /* Suspends, unless there was news since @news. Under no lock of ours. */
 static bool wait_for(struct req *r, int ms, uint64_t news)
 {
@@ -91,9 +104,8 @@ static bool wait_for(struct req *r, int ms, uint64_t news)
 	if (!closing) {
 		MHD_suspend_connection(r->mhd);
 		r->until_ms = h->news != news ? 0 : mono_ms() + ms;
-		r->waits = true;
 		bool first = h->waiting == NULL; /* it starts the clock */
-		LIST_ADD(h->waiting, r);
+		put_waiting(h, r);
 		if (first || r->until_ms == 0)
 			pthread_cond_signal(&h->cond);
 	}
@@ -114,11 +126,11 @@ static void resume(struct http *h, int64_t now, const char *org)
 {
 	for (struct req *r = h->waiting, *next; r != NULL; r = next) {
 		next = r->next;
-		if (org == NULL ? r->until_ms > now
-				: r->conn == NULL || strcmp(r->conn->org, org) != 0)
+		if (org == NULL && r->until_ms > now)
+			return;
+		if (org != NULL && (r->conn == NULL || strcmp(r->conn->org, org) != 0))
 			continue;
-		LIST_CUT(h->waiting, r);
-		r->waits = false;
+		cut_waiting(h, r);
 		MHD_resume_connection(r->mhd);
 	}
 }
@@ -378,7 +390,7 @@ static void on_end(
 		return;
 	pthread_mutex_lock(&h->wait_lock);
 	if (r->waits)
-		LIST_CUT(h->waiting, r);
+		cut_waiting(h, r);
 	pthread_mutex_unlock(&h->wait_lock);
 	free(r->slot);
 	free(r->body);
