@@ -26,6 +26,12 @@ struct revoked {
 	int64_t at_s;
 };
 
+/* What a server shows of itself; handshakes borrow it. */
+struct pair {
+	gnutls_pcert_st cert;
+	gnutls_privkey_t key;
+};
+
 struct pki {
 	char *folder;
 	char key_path[PKI_PATH];
@@ -33,9 +39,7 @@ struct pki {
 	uint8_t site_key[32];
 	pthread_rwlock_t lock;
 	gnutls_x509_trust_list_t trust; /* NULL: no children */
-	gnutls_pcert_st server;
-	gnutls_privkey_t server_key;
-	bool serves;
+	struct pair *serving, *before;  /* NULL: it has no listener */
 	struct revoked *revoked;
 	unsigned revoked_count;
 	int64_t not_after;
@@ -104,8 +108,7 @@ static bool read_crl(struct pki *p, gnutls_x509_trust_list_t trust, struct revok
 	       pki_failed(err, "crl.pem", code < 0 ? code : GNUTLS_E_CERTIFICATE_ERROR);
 }
 
-static bool read_server(
-	struct pki *p, gnutls_pcert_st *cert, gnutls_privkey_t *key, struct err *err)
+static bool read_server(struct pki *p, struct pair *to, struct err *err)
 {
 	gnutls_x509_privkey_t x = pki_read_key(p->folder, "node.key", err);
 	gnutls_datum_t pem;
@@ -115,14 +118,39 @@ static bool read_server(
 		gnutls_x509_privkey_deinit(x);
 		return false;
 	}
-	int code = gnutls_pcert_import_x509_raw(cert, &pem, GNUTLS_X509_FMT_PEM, 0);
+	int code = gnutls_pcert_import_x509_raw(&to->cert, &pem, GNUTLS_X509_FMT_PEM, 0);
 	gnutls_free(pem.data);
-	gnutls_privkey_init(key);
+	gnutls_privkey_init(&to->key);
 	if (code == 0)
-		code = gnutls_privkey_import_x509(*key, x, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE);
+		code = gnutls_privkey_import_x509(to->key, x, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE);
 	else
 		gnutls_x509_privkey_deinit(x);
 	return code == 0 || pki_failed(err, "server.crt", code);
+}
+
+static void pair_free(struct pair *pair)
+{
+	if (pair == NULL)
+		return;
+	gnutls_pcert_deinit(&pair->cert);
+	if (pair->key != NULL)
+		gnutls_privkey_deinit(pair->key);
+	free(pair);
+}
+
+/* Under the lock. A handshake may be under way with the old pair: it goes when the next one comes.
+ */
+static void serve_by(struct pki *p, struct pair *fresh)
+{
+	const gnutls_datum_t *a = p->serving == NULL ? NULL : &p->serving->cert.cert;
+	const gnutls_datum_t *b = &fresh->cert.cert;
+	if (a != NULL && a->size == b->size && memcmp(a->data, b->data, a->size) == 0) {
+		pair_free(fresh);
+		return;
+	}
+	pair_free(p->before);
+	p->before = p->serving;
+	p->serving = fresh;
 }
 
 /* What children are judged by, all of it anew; the old goes on where a part cannot be read. */
@@ -131,21 +159,20 @@ static bool read_children_side(struct pki *p, struct err *err)
 	gnutls_x509_trust_list_t trust = NULL;
 	struct revoked *revoked = NULL;
 	unsigned count = 0;
-	gnutls_pcert_st cert = { 0 };
-	gnutls_privkey_t key = NULL;
+	struct pair *pair = calloc(1, sizeof *pair);
 	gnutls_x509_crt_t ca = pki_read_crt(p->folder, "ca.crt", err);
-	bool good = ca != NULL;
+	bool good = ca != NULL && pair != NULL;
 	if (good) {
 		gnutls_x509_trust_list_init(&trust, 0);
 		good = gnutls_x509_trust_list_add_cas(trust, &ca, 1, 0) == 1 ||
 		       err_set(err, "ca.crt: not an authority");
 	}
-	good = good && read_crl(p, trust, &revoked, &count, err) &&
-	       read_server(p, &cert, &key, err);
+	good = good && read_crl(p, trust, &revoked, &count, err) && read_server(p, pair, err);
 	if (!good) {
 		if (trust != NULL)
 			gnutls_x509_trust_list_deinit(trust, 1);
 		free(revoked);
+		pair_free(pair);
 		return false;
 	}
 	pthread_rwlock_wrlock(&p->lock);
@@ -154,10 +181,7 @@ static bool read_children_side(struct pki *p, struct err *err)
 	p->trust = trust;
 	p->revoked = revoked;
 	p->revoked_count = count;
-	/* a handshake may be under way with the old pair: it is small, and left to the process */
-	p->server = cert;
-	p->server_key = key;
-	p->serves = true;
+	serve_by(p, pair);
 	pthread_rwlock_unlock(&p->lock);
 	if (old_trust != NULL)
 		gnutls_x509_trust_list_deinit(old_trust, 1);
@@ -232,10 +256,8 @@ void pki_close(struct pki *p)
 		guarding = NULL;
 	if (p->trust != NULL)
 		gnutls_x509_trust_list_deinit(p->trust, 1);
-	if (p->serves) {
-		gnutls_pcert_deinit(&p->server);
-		gnutls_privkey_deinit(p->server_key);
-	}
+	pair_free(p->serving);
+	pair_free(p->before);
 	free(p->revoked);
 	key_wipe(&p->key);
 	explicit_bzero(p->site_key, sizeof p->site_key);
@@ -464,11 +486,16 @@ static int retrieve(gnutls_session_t session, const gnutls_datum_t *req, int nre
 {
 	struct pki *p = guarding;
 	(void)session, (void)req, (void)nreqs, (void)algos, (void)count;
-	if (p == NULL || !p->serves)
+	if (p == NULL)
 		return -1;
-	*pcert = &p->server;
+	pthread_rwlock_rdlock(&p->lock);
+	struct pair *pair = p->serving;
+	pthread_rwlock_unlock(&p->lock);
+	if (pair == NULL)
+		return -1;
+	*pcert = &pair->cert;
 	*pcerts = 1;
-	*key = p->server_key;
+	*key = pair->key;
 	return 0;
 }
 
