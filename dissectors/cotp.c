@@ -87,8 +87,7 @@ struct cotp_state {
 	struct tsap calling, called;
 	bool open; /* a CC was seen */
 	bool tls_told;
-	bool hello[2]; /* a TLS handshake began in this direction; in both: the session is encrypted
-			*/
+	bool hello[2]; /* a TLS handshake began in this direction; in both: encrypted */
 	uint8_t last;  /* 1 + index of the carried protocol of the latest TSDU; 0: none */
 	const struct dissector *now; /* that one */
 	void *carried[CARRIED_MAX];  /* their states, taken from the pool once */
@@ -122,7 +121,6 @@ static int find_carried(const struct cotp_state *st, struct reader tsdu)
 }
 
 enum { TLS_HANDSHAKE = 0x16 };
-
 /* A handshake, alert, change-cipher or data record of TLS. */
 static bool is_tls(const struct reader *tsdu)
 {
@@ -527,12 +525,12 @@ static enum probe cotp_probe(struct reader in, uint8_t l4, struct probe_hint *hi
 {
 	if (l4 != L4_TCP || (in.left > 0 && rd_peek(&in, 0) != 3))
 		return PROBE_NO;
-	bool reserved = rd_peek(&in, 1) != 0;
+	bool odd = rd_peek(&in, 1) != 0;
 	if (in.left < TPKT_HEADER + 3)
-		return reserved ? PROBE_NO : PROBE_MORE;
+		return odd ? PROBE_NO : PROBE_MORE;
 	rd_skip(&in, 2);
 	enum probe p = probe_tpdu(in, hint);
-	return reserved && p == PROBE_WEAK ? PROBE_NO : p;
+	return odd && p == PROBE_WEAK ? PROBE_NO : p;
 }
 
 /* A TPKT whose COTP header fits, and after it the end of the bytes or another. */
