@@ -18,10 +18,12 @@ struct conn {
 	char address[INET6_ADDRSTRLEN];
 };
 
+TAILQ_HEAD(conn_list, conn);
+
 struct conns {
 	pthread_mutex_t lock;
-	TAILQ_HEAD(, conn) all, strangers; /* strangers: the oldest first */
-	unsigned count, most;              /* of strangers */
+	struct conn_list all, strangers; /* strangers: the oldest first */
+	unsigned count, most;            /* of strangers */
 };
 
 /* @most: connections that the listener has room for. */
