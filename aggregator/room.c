@@ -42,6 +42,13 @@ static void give_reserve(const struct agg_config *c)
 		unlink(path);
 }
 
+/* The store has a part of it from the start, and takes more when the rest is given up: of three
+ * eighths one goes into the file and one into the WAL, and the rest is for writing that. */
+static void claim(struct node *n)
+{
+	store_claim(n->store, (int64_t)n->config->reserve_mib * 1024 * 1024 * 3 / 8);
+}
+
 void room_before_open(const struct agg_config *c)
 {
 	struct statvfs disk;
@@ -79,8 +86,7 @@ static void make_way(struct node *n, struct now now)
 	r->look_ms = now.mono_ms + AGAIN_MS;
 	if (!r->gone) {
 		give_reserve(n->config);
-		/* for the file, the WAL, and what deleting it costs */
-		store_claim(n->store, (int64_t)n->config->reserve_mib * 1024 * 1024 * 3 / 8);
+		claim(n);
 	}
 	r->gone = true;
 	while (coarsen(n, now))
@@ -122,6 +128,7 @@ void room_tick(struct node *n, struct now now)
 	struct room *r = &n->room;
 	if (!r->asked) {
 		r->asked = true;
+		claim(n);
 		r->gone = !take_reserve(n);
 	}
 	room_missed(n, now);

@@ -15,7 +15,7 @@
 #include "aggregator/fault.h"
 #include "aggregator/store_private.h"
 
-enum { BUSY_MS = 10000, WAL_PAGES = 4000, CHECK_AT_ONCE = 256 * 1024 * 1024 };
+enum { BUSY_MS = 10000, WAL_PAGES = 4000, TIDY_PAGES = 1000, CHECK_AT_ONCE = 256 * 1024 * 1024 };
 
 static bool damaged(int code)
 {
@@ -546,6 +546,7 @@ void store_claim(struct store *s, int64_t bytes)
 	char sql[96];
 	if (s->path == NULL || s->depth > 0)
 		return;
+	s->claimed = bytes;
 	/* what is written goes into the WAL, then into the file; and stays theirs when deleted */
 	snprintf(sql, sizeof sql, "INSERT INTO claim VALUES(zeroblob(%lld))", (long long)bytes);
 	if (pragma(s, "CREATE TABLE IF NOT EXISTS claim(b BLOB)") && pragma(s, sql))
@@ -562,8 +563,20 @@ void store_settle(struct store *s)
 
 void store_tidy(struct store *s)
 {
-	if (s->path != NULL && s->depth == 0) {
-		sqlite3_exec(s->db, "PRAGMA incremental_vacuum(1000)", NULL, NULL, NULL);
-		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	}
+	char sql[64];
+	if (s->path == NULL || s->depth > 0)
+		return;
+	struct query *q = store_query(s,
+		"SELECT f.freelist_count - ?1 / s.page_size FROM pragma_freelist_count f,"
+		" pragma_page_size s");
+	bind_int(q, s->claimed);
+	int64_t spare = query_row(q) ? row_int(q, 0) : 0;
+	query_done(q);
+	snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)",
+		spare < TIDY_PAGES ? (int)spare : TIDY_PAGES);
+	if (spare > 0)
+		pragma(s, sql);
+	sqlite3_wal_checkpoint_v2(s->db, NULL,
+		s->claimed > 0 ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE, NULL,
+		NULL);
 }

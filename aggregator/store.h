@@ -91,11 +91,12 @@ int64_t store_bytes(const struct store *s);
 int store_percent(struct store *s, int64_t most);
 /* A consistent copy into another file, while in use (backups, tests). */
 bool store_copy(struct store *s, const char *path, struct err *err);
-/* So many bytes for pages to come, and as many for the WAL, before anybody else takes them. */
+/* So many bytes for pages to come, and as many for the WAL, are kept from now on: others on the
+ * disk cannot take them. */
 void store_claim(struct store *s, int64_t bytes);
 /* Moves the WAL into the file, so that it can be written from its beginning. */
 void store_settle(struct store *s);
-/* The same, and gives the WAL's room and that of free pages back. */
+/* The same, and gives back what is beyond the claim. */
 void store_tidy(struct store *s);
 
 /* --- for the simulator and tests --- */

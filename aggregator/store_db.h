@@ -22,6 +22,7 @@ struct store {
 	unsigned depth;
 	bool failed, full, condemned;
 	enum store_trouble trouble;
+	int64_t claimed; /* bytes: of free pages, and of the WAL, that are kept */
 	char why[256];
 	int64_t fail_after;  /* statements; < 0: never */
 	struct query *query; /* open addressing by address; STATEMENTS */
