@@ -103,6 +103,32 @@ static void a_sig_within_is_none(void **state)
 	free(line);
 }
 
+/* What a parent asks before it parses anything. */
+static void who_signed_is_seen_without_parsing(void **state)
+{
+	const uint8_t seed[KEY_SEED] = { 7 }, other_seed[KEY_SEED] = { 8 };
+	struct key key, other;
+	(void)state;
+	key_from_seed(&key, seed);
+	key_from_seed(&other, other_seed);
+	char line[400] = "no JSON, and yet signed", sig[100];
+	uint8_t raw[KEY_SIG];
+	size_t n = strlen(line);
+	key_sign(&key, line, n, raw);
+	base64_write(sig, sizeof sig, raw, KEY_SIG);
+	sprintf(line + n, ",\"sig\":\"%s\"}", sig);
+	size_t len = strlen(line);
+	assert_true(frame_signed_by(line, len, &key));
+	assert_false(frame_signed_by(line, len, &other));
+	for (size_t i = 0; i < len; i++) {
+		assert_false(frame_signed_by(line, i, &key));
+		line[i] ^= 1;
+		assert_false(frame_signed_by(line, len, &key));
+		line[i] ^= 1;
+	}
+	assert_true(frame_signed_by(line, len, &key));
+}
+
 static void depth_has_a_bound(void **state)
 {
 	static const char *const deep[] = { ",\"x\":[[[[[1]]]]]", ",\"x\":[[[[[[1]]]]]]" };
@@ -341,6 +367,7 @@ int main(void)
 		cmocka_unit_test(a_key_that_comes_twice_is_refused),
 		cmocka_unit_test(sig_is_the_last_member),
 		cmocka_unit_test(a_sig_within_is_none),
+		cmocka_unit_test(who_signed_is_seen_without_parsing),
 		cmocka_unit_test(depth_has_a_bound),
 		cmocka_unit_test(size_has_a_bound),
 		cmocka_unit_test(texts_are_utf_8_without_nul),
