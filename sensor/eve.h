@@ -22,12 +22,14 @@ struct eve {
 };
 
 struct change;
+struct chain;
 
 struct alert {
 	const struct rule *rule;
 	const struct event *event;
-	int32_t item;        /* that satisfied the rule, or -1 */
-	uint64_t n;          /* number of this event in its epoch */
+	const struct chain *chain; /* of a correlation, or NULL */
+	int32_t item;              /* that satisfied the rule, or -1 */
+	uint64_t n;                /* number of this event in its epoch */
 	uint32_t count;      /* occurrences this event adds: 1 + what suppress held back before */
 	uint64_t suppressed; /* held back since the last alert of this key */
 	/* For alerts that stay open over several events; 0: left out. */

@@ -1,4 +1,5 @@
 /* eve_alert.c - alerts, and the verdicts that follow them. */
+#include "sensor/correlate.h"
 #include "sensor/eve_json.h"
 
 enum { MATCHED_MAX = 48 };
@@ -137,7 +138,10 @@ static void write_matched(struct buf *b, const struct alert *a)
 	struct matched m = { .b = b };
 	eve_key(b, "matched");
 	buf_char(b, '{');
-	rule_matched(a->rule, a->event, a->item, put_matched, &m);
+	if (a->chain != NULL)
+		correlation_matched(a->rule, a->chain, a->event, a->item, put_matched, &m);
+	else
+		rule_matched(a->rule, a->event, a->item, put_matched, &m);
 	buf_char(b, '}');
 }
 
@@ -174,14 +178,46 @@ static void write_counts(struct buf *b, const struct alert *a)
 	}
 }
 
-static void write_evidence(struct buf *b, const struct eve *eve, const struct event *e)
+/* The frames that led here; the alert's own is the last. */
+static void write_chain_frames(struct buf *b, const struct chain *chain, uint64_t own)
 {
+	for (uint32_t i = 0; chain != NULL && i < chain->frames; i++) {
+		if (chain->frame[i] == own)
+			continue;
+		buf_uint(b, chain->frame[i]);
+		buf_char(b, ',');
+	}
+}
+
+static void write_chain(struct buf *b, const struct rule *r, const struct chain *chain)
+{
+	if (chain == NULL)
+		return;
+	eve_key(b, "correlation");
+	buf_lit(b, "{\"type\":");
+	buf_json_string(b, correlation_type(r), strlen(correlation_type(r)), EVE_LABEL);
+	eve_key_uint(b, "count", chain->count);
+	if (chain->has_value) {
+		eve_key(b, "value");
+		eve_value(b, FIELD_REAL, (struct value){ .r = chain->value }, EVE_VALUE);
+	}
+	eve_key(b, "first");
+	eve_time(b, chain->first_ns);
+	eve_key(b, "last");
+	eve_time(b, chain->last_ns);
+	buf_char(b, '}');
+}
+
+static void write_evidence(struct buf *b, const struct eve *eve, const struct alert *a)
+{
+	const struct event *e = a->event;
 	eve_key(b, "evidence");
 	buf_char(b, '{');
 	if (eve->pcap_filename != NULL)
 		eve_key_text(b, "pcap", eve->pcap_filename);
 	eve_key(b, "frames");
 	buf_char(b, '[');
+	write_chain_frames(b, a->chain, e->at.frame);
 	buf_uint(b, e->at.frame);
 	if (e->verdict.reply.frame != 0 && e->verdict.reply.frame != e->at.frame) {
 		eve_comma(b);
@@ -213,7 +249,8 @@ void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a)
 	eve_verdict_object(out, &e->verdict);
 	write_change(out, a->change);
 	write_counts(out, a);
-	write_evidence(out, eve, e);
+	write_chain(out, a->rule, a->chain);
+	write_evidence(out, eve, a);
 	if (a->rule->attck_v18_json != NULL) {
 		size_t mark = eve_try(out);
 		eve_key(out, "attck_v18");

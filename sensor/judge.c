@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "sensor/canary.h"
+#include "sensor/correlate.h"
 #include "sensor/counters.h"
 #include "sensor/limiter.h"
 #include "sensor/wait.h"
@@ -19,6 +20,7 @@ struct judge {
 	struct pool pool; /* waits and snapshots */
 	struct wait_queues waits;
 	struct limiter *alerts, *anomalies;
+	struct memory *memory; /* of correlations */
 	uint64_t pdus[JUDGE_PROTOCOLS], levels[LEVEL_CRITICAL + 1];
 	int index_cache; /* of the dissector seen last */
 	const struct dissector *seen_last;
@@ -30,7 +32,12 @@ struct judge {
 	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
 	struct hit hits[HITS_MAX];
 	struct limited limit[HITS_MAX]; /* of suppress, for each of them */
+	struct correlated found[HITS_MAX];
+	struct chain chain[HITS_MAX]; /* hit.chain - 1 */
+	uint32_t chains;
 };
+
+static void on_anomaly(void *ctx, const struct anomaly *a);
 
 static unsigned index_of(struct judge *j, const struct dissector *d)
 {
@@ -72,11 +79,12 @@ static bool may_tell(
 	return false;
 }
 
-static uint64_t tell_hit(
-	struct judge *j, const struct hit *hit, const struct event *e, const struct limited *limit)
+static uint64_t tell_hit(struct judge *j, const struct hit *hit, const struct event *e,
+	const struct limited *limit, const struct chain *chain)
 {
 	struct alert a = {
 		.rule = hit->rule,
+		.chain = chain,
 		.event = e,
 		.item = hit->item,
 		.count = (uint32_t)(limit->held + 1),
@@ -95,6 +103,47 @@ static uint64_t tell_hit(
 	return n;
 }
 
+/* No alert of its own: informational ones are for --rule-report, silent ones for correlations. */
+static bool is_quiet(const struct rule *rule)
+{
+	return rule->silent || rule->level == LEVEL_INFORMATIONAL;
+}
+
+static const struct chain *chain_of(const struct judge *j, const struct hit *hit)
+{
+	return hit->chain == 0 ? NULL : &j->chain[hit->chain - 1];
+}
+
+/* What @hit, known to hold at @now_ns, makes hold: into found, returns how many. */
+static size_t correlated(
+	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns)
+{
+	if (!rule_feeds(hit->rule))
+		return 0;
+	uint64_t before = memory_evicted(j->memory);
+	size_t n = correlate(j->memory, j->o.rules, hit, e, now_ns, j->found, HITS_MAX);
+	uint64_t lost = memory_evicted(j->memory) - before;
+	if (lost > 0) {
+		j->o.counters->memory_evicted += lost;
+		struct anomaly a = { .kind = ANOMALY_MEMORY_FULL, .at = e->at, .count = lost };
+		on_anomaly(j, &a);
+	}
+	return n;
+}
+
+/* A rule held only with its verdict: so do the correlations that it completes. */
+static void tell_correlated(
+	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns)
+{
+	size_t n = correlated(j, hit, e, now_ns);
+	for (size_t i = 0; i < n; i++) {
+		struct limited limit;
+		struct correlated *one = &j->found[i];
+		if (!is_quiet(one->hit.rule) && may_tell(j, one->hit.rule, e, &limit))
+			tell_hit(j, &one->hit, e, &limit, &one->chain);
+	}
+}
+
 /* The verdict is known: waiting alerts go out with it, those that went out get a verdict event. */
 static void settle_hit(
 	struct judge *j, struct waiting_hit *w, const struct event *e, int64_t now_ns)
@@ -102,6 +151,7 @@ static void settle_hit(
 	struct hit hit = w->hit;
 	if (w->n != 0) {
 		struct alert of = { .rule = hit.rule,
+			.chain = hit.chain == 0 ? NULL : &w->chain,
 			.event = e,
 			.item = hit.item,
 			.n = w->n,
@@ -111,11 +161,15 @@ static void settle_hit(
 		return;
 	}
 	if (hit.later) {
-		if (!rule_holds(j->o.rules, hit.rule, e, &hit) ||
-			!may_tell(j, hit.rule, e, &w->limit))
+		if (!rule_holds(j->o.rules, hit.rule, e, &hit))
+			return;
+		if (!w->fed)
+			tell_correlated(j, &hit, e, now_ns);
+		w->fed = true;
+		if (is_quiet(hit.rule) || !may_tell(j, hit.rule, e, &w->limit))
 			return;
 	}
-	w->n = tell_hit(j, &hit, e, &w->limit);
+	w->n = tell_hit(j, &hit, e, &w->limit, hit.chain == 0 ? NULL : &w->chain);
 	w->hit = hit;
 }
 
@@ -264,8 +318,10 @@ static bool wait_for(
 		struct hit *hit = &j->hits[i];
 		w->hits[i].hit = *hit;
 		w->hits[i].limit = j->limit[i];
+		if (hit->chain != 0)
+			w->hits[i].chain = *chain_of(j, hit);
 		if (!hit->later && hit->rule->level >= LEVEL_HIGH)
-			w->hits[i].n = tell_hit(j, hit, e, &j->limit[i]);
+			w->hits[i].n = tell_hit(j, hit, e, &j->limit[i], chain_of(j, hit));
 	}
 	tx->wait = w;
 	wait_add(&j->waits, w);
@@ -277,10 +333,14 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct hit *hit = &j->hits[i];
-		if (hit->later && (!rule_holds(j->o.rules, hit->rule, e, hit) ||
-					  !may_tell(j, hit->rule, e, &j->limit[i])))
-			continue;
-		tell_hit(j, hit, e, &j->limit[i]);
+		if (hit->later) {
+			if (!rule_holds(j->o.rules, hit->rule, e, hit))
+				continue;
+			tell_correlated(j, hit, e, e->at.ts_ns);
+			if (is_quiet(hit->rule) || !may_tell(j, hit->rule, e, &j->limit[i]))
+				continue;
+		}
+		tell_hit(j, hit, e, &j->limit[i], chain_of(j, hit));
 	}
 }
 
@@ -298,14 +358,41 @@ static size_t without_told(struct judge *j, const uint32_t told[TX_TOLD], size_t
 	return kept;
 }
 
-/* An informational rule is for --rule-report: it makes no event. */
-static size_t without_informational(struct judge *j, size_t count)
+/* Takes out those that make no event, now or with their verdict. */
+static size_t without_quiet(struct judge *j, size_t count)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < count; i++)
-		if (j->hits[i].rule->level != LEVEL_INFORMATIONAL)
-			j->hits[kept++] = j->hits[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct hit *hit = &j->hits[i];
+		if (!is_quiet(hit->rule) || (hit->later && rule_feeds(hit->rule)))
+			j->hits[kept++] = *hit;
+	}
 	return kept;
+}
+
+/* Puts behind the hits what they make hold. */
+static size_t with_correlated(struct judge *j, const struct event *e, size_t count)
+{
+	size_t all = count;
+	j->chains = 0;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = j->hits[i].later ? 0 : correlated(j, &j->hits[i], e, e->at.ts_ns);
+		for (size_t k = 0; k < n && all < HITS_MAX; k++) {
+			j->chain[j->chains] = j->found[k].chain;
+			j->hits[all] = j->found[k].hit;
+			j->hits[all++].chain = ++j->chains;
+		}
+	}
+	return all;
+}
+
+/* So that the reply is not told of again, or counted again. */
+static void note_told(const struct judge *j, struct tx *tx, size_t count)
+{
+	unsigned told = 0;
+	for (size_t i = 0; i < count && told < TX_TOLD; i++)
+		if (!is_quiet(j->hits[i].rule) || rule_feeds(j->hits[i].rule))
+			tx->told[told++] = j->hits[i].rule->sid;
 }
 
 static size_t ask_rules(
@@ -316,11 +403,11 @@ static size_t ask_rules(
 	size_t count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
 	if (count == HITS_MAX)
 		j->o.counters->hits_cut++;
-	count = without_informational(j, count);
 	if (answered != NULL && count > 0)
 		count = without_told(j, answered->told, count);
-	for (size_t i = 0; tx != NULL && i < count && i < TX_TOLD; i++)
-		tx->told[i] = j->hits[i].rule->sid;
+	if (tx != NULL)
+		note_told(j, tx, count);
+	count = without_quiet(j, with_correlated(j, e, count));
 	return without_suppressed(j, e, count);
 }
 
@@ -516,6 +603,7 @@ struct judge *judge_new(const struct judge_options *o)
 	wait_queues_init(&j->waits);
 	j->alerts = limiter_new(o->limiter_entries, o->seed);
 	j->anomalies = limiter_new(o->limiter_entries, o->seed);
+	j->memory = memory_new(o->memory_bytes, o->seed);
 	j->inspector = (struct inspector){
 		.ctx = j,
 		.pdu = on_pdu,
@@ -525,7 +613,8 @@ struct judge *judge_new(const struct judge_options *o)
 	};
 	if (o->pdus != NULL)
 		j->pdu_line = malloc(EVE_PDU_LINE + 1);
-	if (j->alerts == NULL || j->anomalies == NULL || (o->pdus != NULL && j->pdu_line == NULL)) {
+	if (j->alerts == NULL || j->anomalies == NULL || j->memory == NULL ||
+		(o->pdus != NULL && j->pdu_line == NULL)) {
 		judge_free(j);
 		return NULL;
 	}
@@ -554,6 +643,7 @@ void judge_free(struct judge *j)
 	judge_finish(j);
 	limiter_free(j->alerts);
 	limiter_free(j->anomalies);
+	memory_free(j->memory);
 	free(j->pdu_line);
 	free(j);
 }

@@ -17,6 +17,7 @@ struct judge_options {
 	size_t wait_bytes;     /* memory for them */
 	unsigned max_requests; /* open at a time on one flow */
 	size_t limiter_entries;
+	size_t memory_bytes;   /* of correlations */
 	uint64_t seed;         /* of what is remembered; 0 in replay */
 	uint32_t one_way_pdus; /* so many messages of one direction alone are a one-way mirror; 0:
 				  never */

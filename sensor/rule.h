@@ -27,6 +27,7 @@ struct rule {
 	/* suppress: at most one alert per distinct key and time; by: bits of enum suppress_by */
 	uint32_t suppress_seconds, suppress_by;
 	uint32_t index; /* 0… in the set */
+	bool silent;    /* only there for a correlation: no alert of its own */
 };
 
 enum suppress_by { BY_SRC = 1, BY_DST = 2, BY_FLOW = 4, BY_RULE = 8, BY_UNIT = 16 };
@@ -34,8 +35,9 @@ enum suppress_by { BY_SRC = 1, BY_DST = 2, BY_FLOW = 4, BY_RULE = 8, BY_UNIT = 1
 /* A rule that holds for an event, or may hold once the verdict is known. */
 struct hit {
 	const struct rule *rule;
-	bool later;   /* names verdict.*: ask again with the verdict */
-	int32_t item; /* index of the item that satisfied it, -1: none needed */
+	bool later;     /* names verdict.*: ask again with the verdict */
+	int32_t item;   /* index of the item that satisfied it, -1: none needed */
+	uint32_t chain; /* the judge's, for correlations */
 };
 
 struct rules;

@@ -171,6 +171,53 @@ struct quick {
 	};
 };
 
+/* --- correlations ------------------------------------------------------------------------ */
+
+enum correlation_type {
+	EVENT_COUNT,
+	VALUE_COUNT,
+	TEMPORAL,
+	TEMPORAL_ORDERED,
+	VALUE_SUM,
+	VALUE_AVG,
+	VALUE_PERCENTILE
+};
+enum { MEMBERS_MAX = 16, BOUNDS_MAX = 6, NOTES_MAX = 4096 };
+
+/* Where a value of a member comes from: its event, or what it was grouped by itself. */
+struct origin {
+	const struct field_ref *ref; /* NULL: inner */
+	uint32_t inner;              /* index in the member's own group-by */
+};
+
+struct bound {
+	uint8_t op; /* enum bound_op, rule_correlation.c */
+	double value;
+};
+
+enum bound_op { BOUND_GT, BOUND_GTE, BOUND_LT, BOUND_LTE, BOUND_EQ, BOUND_NEQ };
+
+struct correlation {
+	uint8_t type;  /* enum correlation_type */
+	bool good;     /* read without a fault */
+	bool generate; /* its rules alert for themselves as well */
+	bool patient;  /* few is what it looks for: asked once a whole timespan was followed */
+	uint32_t percentile, bounds, members, by;
+	int64_t span_ns;
+	uint64_t key; /* of all that it counts by: what is remembered outlives a reload */
+	struct bound bound[BOUNDS_MAX];
+	struct compiled **member;
+	const char **by_name;
+	struct origin *origin; /* of each member: by + 1, the last is the value's */
+};
+
+/* A rule's hits go to a correlation. */
+struct feed {
+	const struct compiled *to;
+	uint32_t member;
+	const struct feed *next;
+};
+
 struct compiled {
 	struct rule rule; /* first: a struct rule * is one of these */
 	struct node *root;
@@ -182,8 +229,10 @@ struct compiled {
 	const struct field_ref **named;    /* fields for bongsu.matched */
 	uint32_t named_count;
 	const struct rules *set;
-	const char *name;          /* Sigma's name:, or "" */
-	const struct yaml *source; /* while loading */
+	const struct correlation *correlation; /* NULL: a rule on single messages */
+	const struct feed *feeds;              /* who correlates it */
+	const char *name;                      /* Sigma's name:, or "" */
+	const struct yaml *source;             /* while loading */
 };
 
 static inline const struct compiled *compiled_of(const struct rule *rule)
@@ -243,6 +292,11 @@ struct look {
 enum tri node_holds(const struct node *node, const struct look *look);
 
 /* Values of a field: how many, 0 if absent, -1 if not known yet. @at points at them. */
+/* Item @index of the event; NULL if there is none. */
+const struct item *event_item(const struct event *e, int32_t index, struct item *out);
+/* A value of the envelope as a person reads it. */
+void put_envelope(const struct compiled *c, const struct field_ref *ref, struct value v,
+	rule_field_fn *put, void *ctx);
 int look_values(const struct look *look, const struct field_ref *ref,
 	struct value made[ENVELOPE_VALUES], const struct value **at);
 /* A text, or the text form of bytes and addresses, made in run->form. */
@@ -434,6 +488,9 @@ struct node *rule_detection(struct loader *l, const struct yaml *map, const char
 
 /* The field, or NULL with "unknown field …" told. */
 const struct field_ref *rule_field(struct loader *l, const struct yaml *at, const char *name);
+
+/* rule_correlation.c: between all rules, once they are read. */
+void rule_correlations(struct loader *l);
 
 /* rule_condition.c */
 struct node *rule_condition(

@@ -92,6 +92,16 @@ static void document_begins(struct loader *l)
 	l->terms = NULL;
 }
 
+static void keep_rule(struct loader *l, struct compiled *c)
+{
+	struct rules *r = l->rules;
+	const struct yaml *name = yaml_get(c->source, "name");
+	c->name = name == NULL ? "" : arena_text(&r->arena, name->text, name->len);
+	r->rule = grown(r->rule, &r->cap, r->count, sizeof(struct compiled *));
+	c->rule.index = (uint32_t)r->count;
+	r->rule[r->count++] = c;
+}
+
 static void read_rule(struct loader *l, const struct yaml *doc)
 {
 	struct rules *r = l->rules;
@@ -106,12 +116,21 @@ static void read_rule(struct loader *l, const struct yaml *doc)
 		c->root = rule_detection(l, detection, NULL);
 	if (!fine || c->root == NULL || is_retired(doc))
 		return;
-	const struct yaml *name = yaml_get(doc, "name");
-	c->name = name == NULL ? "" : arena_text(&r->arena, name->text, name->len);
 	name_fields(r, c, l->terms);
-	r->rule = grown(r->rule, &r->cap, r->count, sizeof(struct compiled *));
-	c->rule.index = (uint32_t)r->count;
-	r->rule[r->count++] = c;
+	keep_rule(l, c);
+}
+
+/* Its head; the rest once all rules are known. It holds for no message. */
+static void read_correlation(struct loader *l, const struct yaml *doc)
+{
+	struct compiled *c = arena_alloc(&l->rules->arena, sizeof *c);
+	c->set = l->rules;
+	c->source = doc;
+	if (!rule_meta(l, doc, c) || is_retired(doc))
+		return;
+	c->root = node_new(&l->rules->arena, NODE_NEVER, 0);
+	c->correlation = arena_alloc(&l->rules->arena, sizeof *c->correlation);
+	keep_rule(l, c);
 }
 
 static void read_filter(struct loader *l, const struct yaml *doc)
@@ -176,7 +195,7 @@ static void read_document(struct loader *l, const struct yaml *doc)
 	if (doc->kind != YAML_MAP)
 		fault(l, doc, "a rule is a map that begins with its title");
 	else if (yaml_get(doc, "correlation") != NULL)
-		fault(l, doc, "correlation rules are not supported yet");
+		read_correlation(l, doc);
 	else if (yaml_get(doc, "filter") != NULL)
 		read_filter(l, doc);
 	else
@@ -358,6 +377,10 @@ static void filter_rule(struct loader *l, const struct filter *f, const struct y
 			(strcasecmp(c->rule.id, who->text) != 0 &&
 				(who->len == 0 || strcmp(c->name, who->text) != 0)))
 			continue;
+		if (c->correlation != NULL) {
+			fault(l, who, "a filter is for rules, not for correlations");
+			return;
+		}
 		if (f->dissector != NULL && f->dissector != c->dissector) {
 			fault(l, who, "the filter is for service %s, the rule for %s",
 				f->dissector->name, c->rule.service);
@@ -424,6 +447,7 @@ static struct rules *rules_settle(struct loader *l, size_t faults)
 {
 	refuse_duplicates(l);
 	apply_filters(l);
+	rule_correlations(l);
 	loader_end(l);
 	if (l->faults->count > faults) {
 		rules_free(l->rules);

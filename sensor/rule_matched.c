@@ -4,7 +4,7 @@
 enum { TEXT_MAX = 128 };
 
 /* Envelope values as a person reads them; numbers without names stay numbers. */
-static void put_envelope(const struct compiled *c, const struct field_ref *ref, struct value v,
+void put_envelope(const struct compiled *c, const struct field_ref *ref, struct value v,
 	rule_field_fn *put, void *ctx)
 {
 	char memory[TEXT_MAX];
@@ -40,7 +40,7 @@ static void put_envelope(const struct compiled *c, const struct field_ref *ref, 
 		(struct value){ .bytes = (const uint8_t *)b.at, .len = (uint32_t)b.len });
 }
 
-static const struct item *item_at(const struct event *e, int32_t index, struct item *out)
+const struct item *event_item(const struct event *e, int32_t index, struct item *out)
 {
 	struct item_cursor cursor = e->pdu->items;
 	if (index < 0)
@@ -56,7 +56,7 @@ void rule_matched(
 {
 	const struct compiled *c = compiled_of(rule);
 	struct item one;
-	struct look look = { .e = e, .item = c->root->items ? item_at(e, item, &one) : NULL };
+	struct look look = { .e = e, .item = c->root->items ? event_item(e, item, &one) : NULL };
 	for (uint32_t i = 0; i < c->named_count; i++) {
 		const struct field_ref *ref = c->named[i];
 		struct value made[ENVELOPE_VALUES];

@@ -10,6 +10,9 @@ enum { HASHED_FROM = 1900000000, HASHED_MANY = 100000000 };
 static const char *const rule_words[] = { "title", "id", "name", "related", "taxonomy", "status",
 	"description", "license", "author", "references", "date", "modified", "logsource",
 	"detection", "fields", "falsepositives", "level", "tags", "scope", "ics", NULL };
+static const char *const correlation_words[] = { "title", "id", "name", "related", "taxonomy",
+	"status", "description", "license", "author", "references", "date", "modified",
+	"correlation", "falsepositives", "level", "tags", "scope", "ics", NULL };
 static const char *const ics_words[] = { "sid", "gid", "rev", "classtype", "target", "verb",
 	"suppress", NULL };
 static const char *const levels[] = { "informational", "low", "medium", "high", "critical", NULL };
@@ -354,7 +357,8 @@ bool rule_meta(struct loader *l, const struct yaml *doc, struct compiled *out)
 	struct metadata m = { .tags = yaml_get(doc, "tags") };
 	const char *title = NULL;
 	const struct yaml *id = yaml_get(doc, "id");
-	bool fine = rule_keys(l, doc, rule_words);
+	bool correlates = yaml_get(doc, "correlation") != NULL;
+	bool fine = rule_keys(l, doc, correlates ? correlation_words : rule_words);
 	fine = rule_title(l, doc, &title) && fine;
 	if (id == NULL)
 		fault(l, doc, "missing id");
@@ -366,9 +370,11 @@ bool rule_meta(struct loader *l, const struct yaml *doc, struct compiled *out)
 	rule->gid = rule->rev = 1;
 	rule->classtype = "Industrial control";
 	fine = ics(l, yaml_get(doc, "ics"), rule) && fine;
-	bool sourced = rule_logsource(l, doc, &rule->service);
+	if (correlates)
+		rule->service = "correlation";
+	else
+		fine = rule_logsource(l, doc, &rule->service) && fields(l, doc) && fine;
 	out->dissector = l->dissector;
-	fine = sourced && (!sourced || fields(l, doc)) && fine;
 	rule->title = title == NULL ? "" : arena_text(&l->rules->arena, title, strlen(title));
 	rule->place = arena_printf(&l->rules->arena, "%s:%u", l->path, doc->line);
 	m.id = rule->id == NULL ? "" : rule->id;

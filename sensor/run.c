@@ -175,6 +175,7 @@ static bool open_judge(struct run *r, struct err *err)
 		.wait_bytes = c->wait_mib * MIB,
 		.max_requests = (unsigned)c->max_requests,
 		.limiter_entries = c->limiter,
+		.memory_bytes = c->memory_mib * MIB,
 		.seed = r->live ? (uint64_t)wall_ns() : 0,
 		.one_way_pdus = (uint32_t)c->one_way_pdus,
 		.reply_ms = c->reply_ms,

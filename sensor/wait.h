@@ -2,6 +2,7 @@
 #ifndef SENSOR_WAIT_H
 #define SENSOR_WAIT_H
 
+#include "sensor/correlate.h"
 #include "sensor/limiter.h"
 #include "sensor/rule.h"
 #include "sensor/snapshot.h"
@@ -12,6 +13,8 @@ struct waiting_hit {
 	struct hit hit;
 	uint64_t n;
 	struct limited limit; /* of its rule's suppress */
+	bool fed;             /* its correlations know of it */
+	struct chain chain;   /* of a correlation */
 };
 
 struct wait {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/text_list.h"
+#include "sensor/correlate.h"
 #include "sensor/rule.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -14,6 +15,22 @@ static const struct rule_list lists[] = { { "masters", addresses, 3 },
 static const char *const names[] = { NULL, "engineering", "hmi" };
 
 /* A write of three registers, with everything of the envelope there. */
+/* The same message again and again, in a memory that is soon full. */
+static void correlate_often(
+	struct rule_run *run, const struct event *e, const struct hit *hits, size_t n)
+{
+	static struct correlated found[HITS_MAX];
+	struct memory *m = memory_new(2048, 0);
+	if (m == NULL)
+		abort();
+	for (int64_t at = 0; at < 40; at++)
+		for (size_t i = 0; i < n; i++)
+			if (correlate(m, run, &hits[i], e, at * 1000000000, found, HITS_MAX) >
+				HITS_MAX)
+				abort();
+	memory_free(m);
+}
+
 static void ask(struct rule_run *run)
 {
 	static const uint8_t bytes[] = { 0, 42, 0, 0, 0, 13, 17, 16, 0, 100, 0, 3, 6, 0, 1, 0, 2, 0,
@@ -45,6 +62,7 @@ static void ask(struct rule_run *run)
 	size_t n = rules_match(run, &e, hits, HITS_MAX);
 	if (n > HITS_MAX)
 		abort();
+	correlate_often(run, &e, hits, n);
 	e.verdict = (struct verdict){
 		.outcome = VERDICT_REJECTED, .has_code = true, .code = 3, .text = "refused"
 	};

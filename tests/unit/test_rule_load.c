@@ -32,6 +32,10 @@ static struct rules *parse(const char *text)
 #define WHEN(text)                                                                                 \
 	HEAD "detection:\n  a: {toy.number: 1}\n  b: {toy.number: 2}\n  condition: " text "\n"
 
+#define CHAIN(map)                                                                                 \
+	RULE "name: fed\n---\ntitle: C\nid: 00000000-0000-4000-8000-000000000002\nname: chain\n"   \
+	     "correlation: " map "\n"
+
 static const struct {
 	const char *text, *fault; /* the one line */
 } refused[] = {
@@ -190,7 +194,57 @@ static const struct {
 	{ RULE "tags: [attack.pwning]\n",
 		"8:8: tag attack.pwning is neither a technique nor a tactic" },
 	{ RULE "tags: [Upper.Case]\n", "8:8: a tag is namespace.name in lower case" },
-	{ RULE "correlation: {}\n", "1:1: correlation rules are not supported yet" },
+	/* correlations: the map is on line 13 */
+	{ CHAIN("{type: event_cout, rules: [fed], timespan: 5m, condition: {gte: 2}}"),
+		"13:21: unknown type event_cout (did you mean event_count?)" },
+	{ CHAIN("{rules: [fed], timespan: 5m, condition: {gte: 2}}"), "13:14: missing type" },
+	{ CHAIN("{type: event_count, rules: [fet], timespan: 5m, condition: {gte: 2}}"),
+		"13:42: unknown rule fet (did you mean fed?)" },
+	{ CHAIN("{type: event_count, rules: fed, timespan: 5m, condition: {gte: 2}}"),
+		"13:41: rules is a list of 1 to 16 rules, by id or name" },
+	{ CHAIN("{type: event_count, rules: [fed, fed], timespan: 5m, condition: {gte: 2}}"),
+		"13:47: the rule is listed twice" },
+	{ CHAIN("{type: event_count, rules: [chain], timespan: 5m, condition: {gte: 2}}"),
+		"13:42: a correlation cannot be one of its own rules" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5 minutes, condition: {gte: 2}}"),
+		"13:58: a timespan is a number and s, m, h or d (90m), at most 30d" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 31d, condition: {gte: 2}}"),
+		"13:58: a timespan is a number and s, m, h or d (90m), at most 30d" },
+	{ CHAIN("{type: event_count, rules: [fed], condition: {gte: 2}}"),
+		"13:14: missing timespan" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m}"), "13:14: missing condition" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {}}"),
+		"13:73: a condition compares: gt, gte, lt, lte, eq or neq" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {get: 2}}"),
+		"13:74: unknown key get (did you mean gt?)" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 4097}}"),
+		"13:79: can never hold: at most 4096 events of a group are remembered" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 2, field: "
+		"src_ip}}"),
+		"13:82: field means nothing for event_count" },
+	{ CHAIN("{type: value_count, rules: [fed], timespan: 5m, condition: {gte: 2}}"),
+		"13:73: value_count needs a field" },
+	{ CHAIN("{type: value_sum, rules: [fed], timespan: 5m, condition: {gte: 2, field: "
+		"src_ip}}"),
+		"13:87: src_ip is no number" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 2}, group-by: "
+		"[scr_ip]}"),
+		"13:94: unknown field scr_ip (did you mean src_ip?)" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 2}, group-by: "
+		"[alien.number]}"),
+		"13:94: alien.number is a field of alien, the rule T (t.yaml:1) is for toy" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 2}, group-by: "
+		"[a], "
+		"aliases: {a: {fed: src_ip, fee: src_ip}}}"),
+		"13:125: fee is none of the rules of this correlation" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 2}, aliases: "
+		"{src_ip: {fed: src_ip}}}"),
+		"13:93: an alias cannot be called like a field" },
+	{ CHAIN("{type: event_count, rules: [fed], timespan: 5m, condition: {gte: 2}, genrate: "
+		"yes}"),
+		"13:83: unknown key genrate (did you mean generate?)" },
+	{ CHAIN("{type: temporal_ordered, rules: [fed], timespan: 5m}"),
+		"13:46: an order needs two rules" },
 	{ "just text\n", "1:1: a rule is a map that begins with its title" },
 	{ RULE "level: low\nlevel: high\n", "9:1: duplicate key level (first on line 8)" },
 	/* ics */
@@ -296,6 +350,20 @@ static void a_rule_becomes_what_it_says(void **state)
 		"\"signature_severity\":[\"High\"],\"cve\":[\"CVE-2021-44228\"],"
 		"\"sigma_id\":[\"abcdef00-0000-4000-8000-000000000001\"],\"tag\":[\"tlp.green\"]}");
 	assert_null(rules_at(r, 1));
+	rules_free(r);
+}
+
+static void circles_of_correlations_are_refused(void **state)
+{
+	(void)state;
+	struct rules *r = parse("title: A\nid: 00000000-0000-4000-8000-00000000000a\nname: a\n"
+				"correlation: {type: temporal, rules: [b], timespan: 1m}\n---\n"
+				"title: B\nid: 00000000-0000-4000-8000-00000000000b\nname: b\n"
+				"correlation: {type: event_count, rules: [a], timespan: 1m, "
+				"condition: {gte: 2}}\n");
+	assert_null(r);
+	assert_int_equal(faults.count, 1);
+	assert_string_equal(faults.text[0], "t.yaml:9:42: the correlations go round in a circle");
 	rules_free(r);
 }
 
@@ -471,6 +539,7 @@ int main(void)
 		cmocka_unit_test(each_fault_is_told_with_its_place),
 		cmocka_unit_test(one_bad_rule_hides_no_other),
 		cmocka_unit_test(a_rule_becomes_what_it_says),
+		cmocka_unit_test(circles_of_correlations_are_refused),
 		cmocka_unit_test(what_is_left_out_has_defaults),
 		cmocka_unit_test(filters_are_anded_to_the_rules_they_name),
 		cmocka_unit_test(folders_are_read_in_order_and_lists_from_files),
