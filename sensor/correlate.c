@@ -56,8 +56,8 @@ static double number_of(const struct field_ref *ref, const struct value *v)
 }
 
 /* The group an event belongs to; false if it lacks one of the fields. */
-static bool group_key(const struct step *s, const struct feed *f, struct chain *chain,
-	uint64_t key[2])
+static bool group_key(
+	const struct step *s, const struct feed *f, struct chain *chain, uint64_t key[2])
 {
 	const struct correlation *c = f->to->correlation;
 	const struct origin *o = &c->origin[f->member * (c->by + 1)];
@@ -207,8 +207,8 @@ static struct memory_note *reached(const struct step *s, struct memory_group *g,
 	return n;
 }
 
-static void tell_order(const struct step *s, const struct memory_note *to, uint32_t rules,
-	struct chain *chain)
+static void tell_order(
+	const struct step *s, const struct memory_note *to, uint32_t rules, struct chain *chain)
 {
 	chain->count = rules;
 	chain->first_ns = to->value.ns;
@@ -231,8 +231,8 @@ static void pass_frames(struct memory_note *to, const struct memory_note *from)
 		to->before[i] = from->frame;
 }
 
-static bool ordered(const struct step *s, const struct feed *f, struct memory_group *g,
-	struct chain *chain)
+static bool ordered(
+	const struct step *s, const struct feed *f, struct memory_group *g, struct chain *chain)
 {
 	const struct correlation *c = f->to->correlation;
 	uint32_t at = f->member;
@@ -263,8 +263,8 @@ static bool ordered(const struct step *s, const struct feed *f, struct memory_gr
 }
 
 /* Takes the event in; true if the correlation holds now. */
-static bool windowed(const struct step *s, const struct feed *f, struct memory_group *g,
-	struct chain *chain)
+static bool windowed(
+	const struct step *s, const struct feed *f, struct memory_group *g, struct chain *chain)
 {
 	const struct correlation *c = f->to->correlation;
 	const struct origin *o = &c->origin[f->member * (c->by + 1) + c->by];
@@ -329,8 +329,8 @@ static bool feed_one(struct step s, const struct feed *f, struct chain *chain)
 		return false;
 	struct memory_group *g = memory_group(s.m, key, s.now_ns);
 	at_time(&s, g, c->span_ns);
-	bool holds = c->type == TEMPORAL_ORDERED ? ordered(&s, f, g, chain)
-						 : windowed(&s, f, g, chain);
+	bool holds =
+		c->type == TEMPORAL_ORDERED ? ordered(&s, f, g, chain) : windowed(&s, f, g, chain);
 	if (holds) {
 		memory_clear(s.m, g); /* once told, all begins anew */
 		g->since_ns = g->now_ns;

@@ -16,7 +16,7 @@ struct chain {
 	bool has_value;
 	double value; /* sum, average, percentile */
 	uint32_t frames;
-	uint64_t frame[CHAIN_FRAMES]; /* the newest, in their order */
+	uint64_t frame[CHAIN_FRAMES];             /* the newest, in their order */
 	const struct field_ref *by[GROUP_BY_MAX]; /* fields of the last event */
 };
 

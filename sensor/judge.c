@@ -6,11 +6,12 @@
 #include "common/clock.h"
 #include "sensor/canary.h"
 #include "sensor/correlate.h"
-#include "sensor/counters.h"
 #include "sensor/limiter.h"
+#include "sensor/suppress.h"
 #include "sensor/wait.h"
+#include "sensor/ways.h"
 
-enum { JUDGE_PROTOCOLS = WAIT_LATE, ONE_WAY_WINDOW_S = 60 };
+enum { JUDGE_PROTOCOLS = WAIT_LATE };
 
 #define LATE_NS (INT64_C(10) * 1000000000)
 
@@ -24,11 +25,7 @@ struct judge {
 	uint64_t pdus[JUDGE_PROTOCOLS], levels[LEVEL_CRITICAL + 1];
 	int index_cache; /* of the dissector seen last */
 	const struct dissector *seen_last;
-	struct {
-		int64_t since_ns;
-		uint64_t pdus[2]; /* over TCP, by direction */
-		bool told;
-	} ways;
+	struct ways ways;
 	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
 	struct hit hits[HITS_MAX];
 	struct limited limit[HITS_MAX]; /* of suppress, for each of them */
@@ -49,21 +46,6 @@ static unsigned index_of(struct judge *j, const struct dissector *d)
 }
 
 /* --- telling ----------------------------------------------------------------------------- */
-
-static uint64_t suppress_key(const struct rule *rule, const struct event *e)
-{
-	const struct endpoint *src = &e->flow->end[e->from], *dst = &e->flow->end[!e->from];
-	uint64_t key = key_mix(rule->sid, rule->suppress_by);
-	if (rule->suppress_by & BY_SRC)
-		key = key_mix_bytes(key, src->ip.bytes, sizeof src->ip.bytes);
-	if (rule->suppress_by & BY_DST)
-		key = key_mix_bytes(key, dst->ip.bytes, sizeof dst->ip.bytes);
-	if (rule->suppress_by & BY_FLOW)
-		key = key_mix(key, e->flow->id);
-	if (rule->suppress_by & BY_UNIT)
-		key = key_mix(key, pdu_unit(e->pdu));
-	return key;
-}
 
 /* False if the rule's suppress holds this one back; else *limit is what is known of its key. */
 static bool may_tell(
@@ -101,12 +83,6 @@ static uint64_t tell_hit(struct judge *j, const struct hit *hit, const struct ev
 	if (limit->key != 0 && limit->open == 0)
 		limiter_opened(j->alerts, limit->key, n);
 	return n;
-}
-
-/* No alert of its own: informational ones are for --rule-report, silent ones for correlations. */
-static bool is_quiet(const struct rule *rule)
-{
-	return rule->silent || rule->level == LEVEL_INFORMATIONAL;
 }
 
 static const struct chain *chain_of(const struct judge *j, const struct hit *hit)
@@ -461,36 +437,11 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 		j->o.counters->anomalies_held++;
 }
 
-/* A direction may be missing because its checksums are off-loaded: that has a hint of its own. */
-static bool sums_lost(const struct judge *j, uint64_t pdus)
-{
-	return j->o.counters->bad_ip_sum + j->o.counters->bad_l4_sum > pdus / 4;
-}
-
-/* Messages of one direction alone, for a minute and in number: half the mirror is missing. */
 static void watch_ways(struct judge *j, const struct flow *f, const struct event *e)
 {
-	if (j->o.one_way_pdus == 0 || f->l4 != L4_TCP || e->pdu->tx == TX_NONE)
-		return;
-	if (e->at.ts_ns - j->ways.since_ns > (int64_t)ONE_WAY_WINDOW_S * 1000000000) {
-		j->ways.since_ns = e->at.ts_ns;
-		j->ways.pdus[0] = j->ways.pdus[1] = 0;
-	}
-	j->ways.pdus[e->from != f->client]++;
-	uint64_t most = j->ways.pdus[0] + j->ways.pdus[1];
-	if (j->ways.pdus[0] > 0 && j->ways.pdus[1] > 0) {
-		j->ways.told = false;
-	} else if (most >= j->o.one_way_pdus && !j->ways.told && !sums_lost(j, most)) {
-		j->ways.told = true;
-		struct anomaly a = {
-			.kind = ANOMALY_ONE_WAY,
-			.at = e->at,
-			.count = most,
-			.detail = j->ways.pdus[0] > 0 ? "no replies are seen"
-						      : "no requests are seen",
-		};
+	struct anomaly a;
+	if (ways_watch(&j->ways, j->o.counters, j->o.one_way_pdus, f, e, &a))
 		on_anomaly(j, &a);
-	}
 }
 
 static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)

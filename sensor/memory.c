@@ -15,8 +15,8 @@ _Static_assert(sizeof(union cell) == 64, "a cell is one cache line");
 enum { CELLS_MIN = 16 };
 
 struct memory {
-	union cell *cell;         /* from 1 */
-	uint32_t *bucket;         /* first group of each */
+	union cell *cell;           /* from 1 */
+	uint32_t *bucket;           /* first group of each */
 	uint32_t cells, made, free; /* made: touched so far */
 	uint32_t mask;
 	uint32_t oldest, newest; /* groups, by rest */

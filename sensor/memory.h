@@ -30,7 +30,7 @@ struct memory_note {
 	} value;
 	uint64_t frame;
 	uint32_t next;
-	uint32_t what; /* the owner's */
+	uint32_t what;                /* the owner's */
 	uint64_t before[NOTE_FRAMES]; /* frames of what led here */
 };
 

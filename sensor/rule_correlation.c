@@ -244,8 +244,7 @@ static void read_groups(struct draft *d, const struct yaml *field)
 	else if (list)
 		c->by = (uint32_t)d->by->count;
 	c->by_name = arena_array(arena, c->by + 1, sizeof *c->by_name);
-	c->origin = arena_array(
-		arena, (size_t)(c->by + 1) * (c->members + 1), sizeof *c->origin);
+	c->origin = arena_array(arena, (size_t)(c->by + 1) * (c->members + 1), sizeof *c->origin);
 	for (uint32_t i = 0; i < c->by; i++) {
 		const struct yaml *one = d->by->child[i];
 		c->by_name[i] = arena_text(arena, one->text, one->kind == YAML_TEXT ? one->len : 0);
@@ -325,8 +324,8 @@ static const struct yaml *read_condition(struct draft *d)
 		return NULL;
 	}
 	if (y == NULL || y->kind != YAML_MAP) {
-		WRONG(d, y == NULL ? d->map : y, y == NULL ? "missing condition"
-							   : "a condition is a map: gte: 5");
+		WRONG(d, y == NULL ? d->map : y,
+			y == NULL ? "missing condition" : "a condition is a map: gte: 5");
 		return NULL;
 	}
 	c->patient = c->type <= TEMPORAL || c->type == VALUE_SUM;
@@ -405,11 +404,11 @@ static void read_correlation(struct loader *l, struct compiled *rule)
 		return;
 	}
 	d.fine = rule_keys(l, d.map, words);
-	int i = is_text(type) ? word_index(type->text, types) : -1;
-	if (i < 0 && is_text(type))
-		fault_unknown(l, type, "type", type->text, types);
-	else if (i < 0)
+	int i = -1;
+	if (!is_text(type))
 		fault(l, type == NULL ? d.map : type, "missing type");
+	else if ((i = word_index(type->text, types)) < 0)
+		fault_unknown(l, type, "type", type->text, types);
 	d.fine = d.fine && i >= 0;
 	d.c->type = i < 0 ? EVENT_COUNT : (uint8_t)i;
 	if (generate != NULL && !yaml_bool(generate, &d.c->generate))

@@ -43,7 +43,14 @@ BAD = [
     (("ics",), {"sid": 0}), (("ics",), {"verb": "wirte"}), (("ics",), {"target": "dst"}), (("ics",), {"x": 1}),
     (("ics",), {"suppress": {"by": ["src_ip"]}}), (("correlation",), {}), (("detection",), None),
     (("filter",), {"rules": [], "s": {"a": 1}, "condition": "s"}),
+    (("correlation",), {"type": "event_count", "rules": ["a"], "timespan": "5m", "condition": {"gte": 2}}),   # and a detection
 ]
+
+
+CHAIN = {"title": "T", "id": GOOD["id"],
+         "correlation": {"type": "event_count", "rules": ["a"], "timespan": "5m", "condition": {"gte": 2}}}
+BAD_CHAINS = [{"type": "event_cout"}, {"rules": []}, {"timespan": "5 min"}, {"timespan": None}, {"condition": {"get": 2}},
+              {"condition": None}, {"type": "value_count"}, {"type": "temporal_ordered"}, {"generate": "maybe"}, {"aliases": {"a": "b"}}]
 
 
 def changed(path, value):
@@ -125,6 +132,12 @@ def main():
     faults, documents = list(attack_faults()), 0
     if not validator.is_valid(GOOD):
         faults.append("the schema refuses a good rule")
+    if not validator.is_valid(CHAIN):
+        faults.append("the schema refuses a good correlation")
+    for change in BAD_CHAINS:
+        inner = {k: v for k, v in {**CHAIN["correlation"], **change}.items() if v is not None}
+        if validator.is_valid({**CHAIN, "correlation": inner}):
+            faults.append("the schema accepts a correlation with %r" % change)
     for path, value in BAD:
         if validator.is_valid(changed(path, value)):
             faults.append("the schema accepts %s: %r" % (".".join(path), value))

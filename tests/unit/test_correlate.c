@@ -13,11 +13,11 @@
 enum { FOUND = 8, MANY = 1000000 };
 
 #define BASE(n)                                                                                    \
-	"title: R" #n "\nid: 00000000-0000-4000-8000-00000000000" #n "\nname: r" #n                 \
-	"\nlogsource: {product: bongsu, service: toy}\ndetection:\n  a: {toy.code: " #n \
+	"title: R" #n "\nid: 00000000-0000-4000-8000-00000000000" #n "\nname: r" #n                \
+	"\nlogsource: {product: bongsu, service: toy}\ndetection:\n  a: {toy.code: " #n            \
 	"}\n  condition: a\n---\n"
 #define CHAIN(n, map)                                                                              \
-	"title: C" #n "\nid: 10000000-0000-4000-8000-00000000000" #n "\nname: c" #n                 \
+	"title: C" #n "\nid: 10000000-0000-4000-8000-00000000000" #n "\nname: c" #n                \
 	"\ncorrelation: " map "\nics: {sid: 90" #n "}\n---\n"
 
 struct bench {
@@ -109,7 +109,8 @@ static void all_rules_in_any_order(void **state)
 {
 	(void)state;
 	struct bench b = bench_over(
-		CHAIN(1, "{type: temporal, rules: [r1, r2], group-by: [toy.number], timespan: 10s}"),
+		CHAIN(1,
+			"{type: temporal, rules: [r1, r2], group-by: [toy.number], timespan: 10s}"),
 		65536);
 	assert_int_equal(put(&b, 0, "code=2 number=7"), 0);
 	assert_int_equal(put(&b, 1, "code=2 number=7"), 0);
@@ -131,7 +132,7 @@ static void all_rules_one_after_the_other(void **state)
 	assert_int_equal(put(&b, 2, "code=1"), 0);
 	assert_int_equal(put(&b, 3, "code=3"), 0);
 	assert_int_equal(put(&b, 4, "code=2"), 0);
-	assert_int_equal(put(&b, 5, "code=1"), 0); /* a later start, without its second yet */
+	assert_int_equal(put(&b, 5, "code=1"), 0);     /* a later start, without its second yet */
 	assert_int_equal(put(&b, 10003, "code=3"), 0); /* 2 … 10003 is too long */
 	assert_int_equal(put(&b, 10004, "code=2"), 0);
 	assert_int_equal(put(&b, 10005, "code=3"), 1); /* 5 … 10005 is not */
@@ -148,9 +149,11 @@ static void sums_averages_and_percentiles(void **state)
 	struct bench b = bench_over(
 		CHAIN(1, "{type: value_sum, rules: [r1], timespan: 10s, condition: {field: "
 			 "toy.signed, gt: 10}}")
-		CHAIN(2, "{type: value_avg, rules: [r2], timespan: 10s, condition: {field: toy.real, "
-			 "lt: 1}}") CHAIN(3, "{type: value_percentile, rules: [r3], timespan: 10s, "
-					     "condition: {field: toy.number, percentile: 90, eq: 9}}"),
+			CHAIN(2, "{type: value_avg, rules: [r2], timespan: 10s, condition: {field: "
+				 "toy.real, "
+				 "lt: 1}}")
+				CHAIN(3, "{type: value_percentile, rules: [r3], timespan: 10s, "
+					 "condition: {field: toy.number, percentile: 90, eq: 9}}"),
 		65536);
 	assert_int_equal(put(&b, 0, "code=1 signed=-5"), 0);
 	assert_int_equal(put(&b, 1, "code=1 signed=15"), 0);
@@ -256,9 +259,9 @@ static void random_events_as_a_naive_model(void **state)
 	size_t held = 0;
 	struct bench b = bench_over(
 		CHAIN(1, "{type: event_count, rules: [r1], group-by: [toy.signed], timespan: 1s, "
-			 "condition: {gte: 4}}")
-			CHAIN(2, "{type: value_count, rules: [r2], group-by: [toy.signed], timespan: "
-				 "1s, condition: {field: toy.number, gte: 4}}"),
+			 "condition: {gte: 4}}") CHAIN(2,
+			"{type: value_count, rules: [r2], group-by: [toy.signed], timespan: "
+			"1s, condition: {field: toy.number, gte: 4}}"),
 		1 << 20);
 	for (int i = 0; i < STEPS / 5; i++) {
 		char text[64];
