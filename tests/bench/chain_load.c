@@ -30,7 +30,8 @@ struct conn {
 	gnutls_session_t tls;
 	int fd;
 	enum state state;
-	bool idle; /* it only polls */
+	bool idle;    /* it only polls */
+	bool greeted; /* it has asked where it stands, as a child does before it sends */
 	const char *out;
 	size_t out_len, out_at;
 	char in[ANSWER];
@@ -43,6 +44,7 @@ static struct parent parent;
 static int epoll;
 static unsigned connecting, idle_conns;
 static char poll_request[128];
+static const char head_request[] = "GET /chain/1/head HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 static struct made { /* by `make`, waiting for `push` */
 	struct child *child;
@@ -115,12 +117,11 @@ static bool shake(struct conn *c)
 	must(code == 0, gnutls_strerror(code));
 	gnutls_certificate_free_credentials(c->child->cred);
 	c->child->cred = NULL;
-	connecting--;
-	c->state = CONN_READY;
+	connecting -= c->idle;
 	idle_conns += c->idle;
-	if (c->idle)
-		ask(c, poll_request, strlen(poll_request));
-	return c->idle;
+	const char *first = c->idle ? poll_request : head_request;
+	ask(c, first, strlen(first));
+	return true;
 }
 
 static bool send_some(struct conn *c)
@@ -169,10 +170,15 @@ static bool receive(struct conn *c)
 	size_t body = length == NULL || length > end ? 0 : strtoul(length + 17, NULL, 10);
 	if (c->in_len < (size_t)(end + 4 - c->in) + body)
 		return true;
-	if (c->idle)
+	if (c->idle) {
 		ask(c, poll_request, strlen(poll_request));
-	else
+	} else if (!c->greeted) {
+		c->greeted = true;
+		c->state = CONN_READY;
+		connecting--;
+	} else {
 		post_answered(c, c->in, end + 4);
+	}
 	return true;
 }
 
