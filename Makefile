@@ -72,8 +72,8 @@ demo check soak fuzz bench lint cases:
 chain-sim:
 	packaging/setup.sh cases
 	+$(MAKE) --no-print-directory -j2 $B/sim/sim
-	$B/sim/sim --days 30 --enterprises 1000 --provinces 4 --faults 20 --window 1800 $(SIM)
-	$B/sim/sim --hours 2 --drain 3 --enterprises 100000 --provinces 31 --faults 1 --window 900 --asleep 1 $(SIM)
+	$B/sim/sim --days 30 --drain 24 --enterprises 1000 --provinces 4 --faults 20 --window 3600 --rate 96 $(SIM)
+	$B/sim/sim --hours 3 --drain 3 --enterprises 100000 --provinces 31 --faults 1 --window 3600 --asleep 1 $(SIM)
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 pcaps:
