@@ -18,9 +18,12 @@ static const char *word(const char *text, const char *const *words, const char *
 
 static const char *const categories[] = { "ics-command", "ics-response", "protocol-command-decode",
 	"attempted-dos", "attempted-recon", "attempted-user", "policy-violation", NULL };
-static const char *const verbs[] = { "read", "write", "write_output", "force", "stop", "start",
-	"restart", "download", "upload", "delete", "activate", "set_clock", "password", "identify",
-	"change_mode", "clear_log", "disable_reporting", "file", "scan", NULL };
+static const char *const verbs[] = {
+#define VERB(word, changes) #word,
+#include "common/verbs.def"
+#undef VERB
+	NULL
+};
 static const char *const verdicts[] = { "accepted", "rejected", "unanswered", "no_reply_by_spec",
 	"unobserved", "orphan_reply", NULL };
 

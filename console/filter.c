@@ -29,6 +29,26 @@ static bool one_of(const char *list, const char *word)
 	return false;
 }
 
+/* Words with commas between, all of them verbs. */
+bool line_knows_verbs(const char *list)
+{
+	static const char *const verbs[] = {
+#define VERB(word, changes) #word,
+#include "common/verbs.def"
+#undef VERB
+	};
+	while (*list != '\0') {
+		size_t k = strcspn(list, ","), i = 0;
+		while (i < sizeof verbs / sizeof verbs[0] &&
+			(strlen(verbs[i]) != k || strncmp(verbs[i], list, k) != 0))
+			i++;
+		if (i == sizeof verbs / sizeof verbs[0])
+			return false;
+		list += k + (list[k] == ',');
+	}
+	return true;
+}
+
 static bool is_like(const char *pattern, const char *text)
 {
 	return text != NULL && fnmatch(pattern, text, FNM_CASEFOLD) == 0;

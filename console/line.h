@@ -58,6 +58,8 @@ struct line_filter {
 bool line_wanted(const struct line_filter *f, const struct line_event *e);
 /* "critical" → 1; 0: no such level. */
 unsigned line_severity(const char *level);
+/* "stop,start": words that rules may give. */
+bool line_knows_verbs(const char *list);
 /* "90s", "10m", "2h", "1d" before @now_ns; "2026-11-22", "2026-11-22T20:10[:11]", "20:10" (today).
  */
 bool line_since(const char *text, int64_t now_ns, bool utc, int64_t *out_ns);

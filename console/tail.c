@@ -12,6 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* " read write …" */
+#define VERB(word, changes) " " #word
+static const char verbs[] =
+#include "common/verbs.def"
+	;
+#undef VERB
+
 enum { OK = 0, FAILED = 1, USAGE = 2 };
 
 volatile sig_atomic_t tail_stopped;
@@ -223,7 +230,7 @@ static bool take(struct wishes *w, int c)
 		return true;
 	case LONG_VERB:
 		t->filter.verbs = optarg;
-		return true;
+		return line_knows_verbs(optarg) || bad("--verb", optarg, verbs + 1);
 	case LONG_RULE:
 		t->filter.rule = optarg;
 		return true;

@@ -27,25 +27,9 @@ static const struct verb {
 	const char *name;
 	bool changes;
 } verbs[] = {
-	{ "read", false },
-	{ "write", true },
-	{ "write_output", true },
-	{ "force", true },
-	{ "stop", true },
-	{ "start", true },
-	{ "restart", true },
-	{ "download", true },
-	{ "upload", false },
-	{ "delete", true },
-	{ "activate", true },
-	{ "set_clock", true },
-	{ "password", true },
-	{ "identify", false },
-	{ "change_mode", true },
-	{ "clear_log", true },
-	{ "disable_reporting", true },
-	{ "file", true },
-	{ "scan", false },
+#define VERB(word, changes) { #word, changes },
+#include "common/verbs.def"
+#undef VERB
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 

@@ -245,9 +245,21 @@ static void times_to_begin_at(void **state)
 	}
 }
 
+static void verbs_are_words_of_the_rules(void **state)
+{
+	(void)state;
+	assert_true(line_knows_verbs("stop"));
+	assert_true(line_knows_verbs("write,write_output"));
+	assert_false(line_knows_verbs("nope"));
+	assert_false(line_knows_verbs("stop,nope"));
+	assert_false(line_knows_verbs("writ"));
+	assert_false(line_knows_verbs("stop,,start"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verbs_are_words_of_the_rules),
 		cmocka_unit_test(an_alert_says_who_did_what_to_which_device),
 		cmocka_unit_test(a_verdict_that_is_not_known_yet_is_pending),
 		cmocka_unit_test(a_verdict_event_is_a_line_of_its_own),
