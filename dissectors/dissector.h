@@ -53,6 +53,7 @@ struct dissector {
 	uint32_t reply_ms;             /* how long a reply may take before it counts as missing */
 	uint8_t keep[PDU_KEPT]; /* header fields (index + 1, 0 ends) a reply needs of its request */
 
+	bool observed;      /* no wire format: what makes its messages watches other protocols */
 	uint8_t unit_field; /* header field (index + 1) naming the device behind the address; 0:
 			       none */
 

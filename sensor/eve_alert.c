@@ -184,8 +184,8 @@ static void write_chain_frames(struct buf *b, const struct chain *chain, uint64_
 	for (uint32_t i = 0; chain != NULL && i < chain->frames; i++) {
 		if (chain->frame[i] == own)
 			continue;
+		eve_comma(b);
 		buf_uint(b, chain->frame[i]);
-		buf_char(b, ',');
 	}
 }
 
@@ -218,7 +218,10 @@ static void write_evidence(struct buf *b, const struct eve *eve, const struct al
 	eve_key(b, "frames");
 	buf_char(b, '[');
 	write_chain_frames(b, a->chain, e->at.frame);
-	buf_uint(b, e->at.frame);
+	if (e->at.frame != 0) { /* else it was time that told */
+		eve_comma(b);
+		buf_uint(b, e->at.frame);
+	}
 	if (e->verdict.reply.frame != 0 && e->verdict.reply.frame != e->at.frame) {
 		eve_comma(b);
 		buf_uint(b, e->verdict.reply.frame);

@@ -59,7 +59,9 @@ void eve_message(struct buf *b, const struct event *e)
 	if (rsp != NULL && rsp->dissector != d)
 		rsp = NULL;
 	eve_name(b, d->name);
-	if (strcmp(d->name, "modbus") == 0)
+	if (d->observed)
+		eve_generic(b, e->pdu);
+	else if (strcmp(d->name, "modbus") == 0)
 		eve_modbus(b, e, req, rsp);
 	else if (strcmp(d->name, "dnp3") == 0)
 		eve_dnp3(b, req, rsp);

@@ -15,6 +15,8 @@ enum outcome_of {
 	VERDICT_NONE, /* the PDU is not part of a transaction */
 };
 
+struct change;
+
 /* "accepted", …; NULL for PENDING and NONE. */
 const char *verdict_name(enum outcome_of outcome);
 
@@ -34,6 +36,7 @@ struct event {
 	const struct pdu *pdu;   /* the request, where a transaction is told of */
 	const struct pdu *reply; /* or NULL */
 	struct verdict verdict;
+	const struct change *change; /* what it did to a value, or NULL */
 	bool has_tx;
 	uint64_t tx_id; /* number of the transaction in its flow, from 0 */
 };

@@ -1,8 +1,8 @@
 /* fields_list.c - the field tables as text for people who write rules. */
 #include "sensor/fields_list.h"
 
-#include "dissectors/dissector.h"
 #include "sensor/envelope.h"
+#include "sensor/services.h"
 
 enum { NAME_COLUMN = 34, CODE_LINE = 96 };
 
@@ -53,9 +53,9 @@ void fields_list(FILE *out)
 	fputs("# every event\n", out);
 	for (unsigned i = 0; i < ENVELOPE_FIELDS; i++)
 		one(out, &envelope_fields[i].field, envelope_fields[i].kind);
-	for (const struct dissector *const *list = dissectors; *list != NULL; list++) {
+	for (const struct dissector *const *list = services; *list != NULL; list++) {
 		const struct dissector *d = *list;
-		fprintf(out, "\n# %s\n", d->name);
+		fprintf(out, "\n# %s%s\n", d->name, d->observed ? " (observed)" : "");
 		for (unsigned i = 0; i < d->field_count; i++)
 			one(out, &d->fields[i], d->fields[i].type);
 		for (unsigned i = 0; i < d->item_field_count; i++)

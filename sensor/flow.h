@@ -17,7 +17,7 @@ struct endpoint {
 	uint8_t mac[6];
 };
 
-enum { FLOW_VLANS = 3 };
+enum { FLOW_VLANS = 3, FLOW_NOTES = 12 };
 
 struct stream;   /* stream.c: TCP state of both directions */
 struct tx_table; /* transaction.c: open requests */
@@ -42,6 +42,8 @@ struct flow {
 
 	/* Site facts, looked up once when the flow starts (site.c); indexes, 0: none. */
 	uint16_t role[2], zone[2], name[2];
+
+	uint32_t note[FLOW_NOTES]; /* a word for each watcher (watch.h), by its index */
 };
 
 /* Who sends in this direction, as an index in end[]. */

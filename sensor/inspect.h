@@ -2,7 +2,10 @@
 #ifndef SENSOR_INSPECT_H
 #define SENSOR_INSPECT_H
 
+#include "dissectors/reader.h"
 #include "sensor/flow.h"
+
+struct packet;
 
 /* Where in the capture something happened. */
 struct stamp {
@@ -27,6 +30,22 @@ struct anomaly {
 	const char *detail;      /* as long as the call, or NULL */
 };
 
+/* What becomes of a conversation. */
+enum flow_change {
+	FLOW_STARTED,  /* its first packet was seen */
+	FLOW_ANSWERED, /* the other end has sent something too */
+	FLOW_REFUSED,  /* TCP: the other end's first packet is a reset */
+	FLOW_ENDED,    /* about to be forgotten */
+};
+
+/* A frame that is neither TCP nor UDP. */
+struct aside {
+	const struct packet *packet; /* at, MACs, VLANs; src and dst where it is IP */
+	bool is_ip;
+	uint16_t type; /* IP protocol (1 ICMP, 58 ICMPv6 …), else Ethernet type (0x806 ARP …) */
+	struct reader bytes; /* what was captured behind that header */
+};
+
 /* Called in packet order on packet time. @pdu and what it borrows die with the call; the callee
  * may set pdu->request and flags. */
 struct inspector {
@@ -34,10 +53,14 @@ struct inspector {
 	void (*pdu)(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu);
 	void (*anomaly)(void *ctx, const struct anomaly *a);
 	/* Once, when the flow starts: fill in site facts. */
-	void (*flow_start)(void *ctx, struct flow *f);
+	void (*flow_start)(void *ctx, struct flow *f, struct stamp at);
 	/* The flow is about to be forgotten: @why is static ("closed", "timeout", "evicted",
 	 * "end"). */
 	void (*flow_end)(void *ctx, struct flow *f, const char *why);
+	/* FLOW_ANSWERED and FLOW_REFUSED, once, by end[@from]; may be NULL. */
+	void (*flow_change)(
+		void *ctx, struct flow *f, enum flow_change change, unsigned from, struct stamp at);
+	void (*aside)(void *ctx, const struct aside *a); /* may be NULL */
 };
 
 #endif

@@ -7,8 +7,10 @@
 #include "sensor/canary.h"
 #include "sensor/correlate.h"
 #include "sensor/limiter.h"
+#include "sensor/services.h"
 #include "sensor/suppress.h"
 #include "sensor/wait.h"
+#include "sensor/watch.h"
 #include "sensor/ways.h"
 
 enum { JUDGE_PROTOCOLS = WAIT_LATE };
@@ -34,13 +36,13 @@ struct judge {
 	uint32_t chains;
 };
 
-static void on_anomaly(void *ctx, const struct anomaly *a);
+static void say_anomaly(struct judge *j, const struct anomaly *a);
 
 static unsigned index_of(struct judge *j, const struct dissector *d)
 {
 	if (j->seen_last != d) {
 		j->seen_last = d;
-		j->index_cache = dissector_index(d);
+		j->index_cache = service_index(d);
 	}
 	return (unsigned)j->index_cache;
 }
@@ -68,6 +70,7 @@ static uint64_t tell_hit(struct judge *j, const struct hit *hit, const struct ev
 		.rule = hit->rule,
 		.chain = chain,
 		.event = e,
+		.change = e->change,
 		.item = hit->item,
 		.count = (uint32_t)(limit->held + 1),
 		.suppressed = limit->held,
@@ -102,7 +105,7 @@ static size_t correlated(
 	if (lost > 0) {
 		j->o.counters->memory_evicted += lost;
 		struct anomaly a = { .kind = ANOMALY_MEMORY_FULL, .at = e->at, .count = lost };
-		on_anomaly(j, &a);
+		say_anomaly(j, &a);
 	}
 	return n;
 }
@@ -422,9 +425,8 @@ static struct tx *open_request(struct judge *j, struct flow *f, const struct eve
 
 /* --- what transport calls ---------------------------------------------------------------- */
 
-static void on_anomaly(void *ctx, const struct anomaly *a)
+static void say_anomaly(struct judge *j, const struct anomaly *a)
 {
-	struct judge *j = ctx;
 	struct anomaly told = *a;
 	uint64_t key = key_mix(0xa11, (uint64_t)a->kind);
 	if (a->flow != NULL)
@@ -437,11 +439,32 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 		j->o.counters->anomalies_held++;
 }
 
+static void on_anomaly(void *ctx, const struct anomaly *a)
+{
+	struct judge *j = ctx;
+	say_anomaly(j, a);
+	if (j->o.watchers != NULL)
+		watchers_anomaly(j->o.watchers, a);
+}
+
+/* What a watcher found. */
+static void observed(void *ctx, const struct event *e)
+{
+	struct judge *j = ctx;
+	j->pdus[index_of(j, e->pdu->dissector)]++;
+	judge_event(j, NULL, e, NULL, NULL);
+}
+
+static void said(void *ctx, const struct anomaly *a)
+{
+	say_anomaly(ctx, a);
+}
+
 static void watch_ways(struct judge *j, const struct flow *f, const struct event *e)
 {
 	struct anomaly a;
 	if (ways_watch(&j->ways, j->o.counters, j->o.one_way_pdus, f, e, &a))
-		on_anomaly(j, &a);
+		say_anomaly(j, &a);
 }
 
 static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)
@@ -495,20 +518,48 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	e.has_tx = of != NULL;
 	e.tx_id = of == NULL ? 0 : of->id - 1;
 	judge_event(j, f, &e, tx, answered);
+	if (j->o.watchers != NULL)
+		watchers_pdu(j->o.watchers, &e);
 	if (answered != NULL && pdu->tx == TX_REPLY)
 		tx_close(f, answered);
 }
 
-static void on_flow_start(void *ctx, struct flow *f)
+/* The watchers hear of traffic, and a canary is none. */
+static bool watches(const struct judge *j, const struct flow *f)
+{
+	return j->o.watchers != NULL && (j->o.canary_tag == NULL || !canary_flow(f));
+}
+
+static void on_flow_start(void *ctx, struct flow *f, struct stamp at)
 {
 	struct judge *j = ctx;
 	if (j->o.flow_facts != NULL)
 		j->o.flow_facts(j->o.facts_ctx, f);
+	if (watches(j, f))
+		watchers_flow(j->o.watchers, f, FLOW_STARTED, 0, at);
+}
+
+static void on_flow_change(
+	void *ctx, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
+{
+	struct judge *j = ctx;
+	if (watches(j, f))
+		watchers_flow(j->o.watchers, f, change, from, at);
+}
+
+static void on_aside(void *ctx, const struct aside *a)
+{
+	struct judge *j = ctx;
+	if (j->o.watchers != NULL)
+		watchers_aside(j->o.watchers, a);
 }
 
 static void on_flow_end(void *ctx, struct flow *f, const char *why)
 {
 	struct judge *j = ctx;
+	struct stamp at = { .ts_ns = f->last_ns };
+	if (watches(j, f))
+		watchers_flow(j->o.watchers, f, FLOW_ENDED, f->client, at);
 	for (unsigned i = 0; f->tx != NULL && i < f->tx->count; i++) {
 		struct tx *tx = tx_at(f->tx, i);
 		struct wait *w = tx->wait;
@@ -561,7 +612,12 @@ struct judge *judge_new(const struct judge_options *o)
 		.anomaly = on_anomaly,
 		.flow_start = on_flow_start,
 		.flow_end = on_flow_end,
+		.flow_change = on_flow_change,
+		.aside = on_aside,
 	};
+	struct watch_out out = { .ctx = j, .observe = observed, .anomaly = said };
+	if (o->watchers != NULL)
+		watchers_out(o->watchers, &out);
 	if (o->pdus != NULL)
 		j->pdu_line = malloc(EVE_PDU_LINE + 1);
 	if (j->alerts == NULL || j->anomalies == NULL || j->memory == NULL ||

@@ -7,6 +7,7 @@
 #include "sensor/tell.h"
 
 struct judge;
+struct watchers;
 
 struct judge_options {
 	struct rule_run *rules; /* NULL: none */
@@ -23,6 +24,7 @@ struct judge_options {
 				  never */
 	const uint32_t *reply_ms;  /* by dissector index */
 	const uint8_t *canary_tag; /* CANARY_TAG bytes, or NULL */
+	struct watchers *watchers; /* or NULL */
 	/* Site facts for a new flow; NULL: none. */
 	void (*flow_facts)(void *ctx, struct flow *f);
 	void *facts_ctx;
@@ -37,7 +39,7 @@ void judge_tick(struct judge *j, int64_t now_ns);
 void judge_finish(struct judge *j);
 /* From here on these rules; waiting hits are told first, for they point into the old set. */
 void judge_rules(struct judge *j, struct rule_run *rules);
-/* PDUs by dissector index. */
+/* PDUs by service index. */
 const uint64_t *judge_pdus(const struct judge *j);
 /* Alerts by enum rule_level. */
 const uint64_t *judge_levels(const struct judge *j);

@@ -235,6 +235,8 @@ static void pass_time(struct live *l)
 	frags_tick(r->frags, wall);
 	transport_tick(r->transport, wall);
 	judge_tick(r->judge, wall);
+	if (wall >= r->tick_ns)
+		run_tick(r, (struct stamp){ .ts_ns = wall, .frame = r->frame });
 	watch_silence(l);
 	if (r->canary && due(&l->canary_ns, l->now_ns, r->config->canary_s))
 		run_canary(r, wall);

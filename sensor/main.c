@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sensor/command.h"
 #include "sensor/fields_list.h"
 #include "sensor/run.h"
 
@@ -102,6 +103,17 @@ static enum status test_only(struct run *r)
 	return STATUS_OK;
 }
 
+/* What a command was asked for; of a damaged capture too, up to there. */
+static enum status answer(struct run *r, enum status status)
+{
+	const struct command *c = r->options->command;
+	if (c == NULL || (status != STATUS_OK && status != STATUS_DAMAGED))
+		return status;
+	run_capture_end(r);
+	enum status said = c->answer(r);
+	return said == STATUS_OK ? status : said;
+}
+
 static enum status run_all(const struct options *o, struct config *c)
 {
 	static struct run r;
@@ -116,6 +128,7 @@ static enum status run_all(const struct options *o, struct config *c)
 	} else {
 		catch_signals();
 		status = r.live ? live(&r) : replay(&r);
+		status = answer(&r, status);
 	}
 	status = run_close(&r, status);
 	if (o->pidfile != NULL && o->action == ACTION_RUN)
@@ -125,6 +138,8 @@ static enum status run_all(const struct options *o, struct config *c)
 
 static enum status act(const struct options *o, struct config *c)
 {
+	if (o->command != NULL && o->command->instead != NULL)
+		return o->command->instead(c, o->word_count, o->words);
 	switch (o->action) {
 	case ACTION_LIST_FIELDS:
 		fields_list(stdout);

@@ -2,11 +2,13 @@
 #include "sensor/options.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sensor/build_info.h"
+#include "sensor/command.h"
 
 static const char usage[] =
 	"usage: bongsu-sensor -r FILE|DIR [-r …] [options] [BPF filter]   replay captures\n"
@@ -79,6 +81,18 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static void print_usage(const struct command *of)
+{
+	if (of != NULL) {
+		fputs(of->usage, stdout);
+		return;
+	}
+	fputs(usage, stdout);
+	for (size_t i = 0; commands[i] != NULL; i++)
+		printf("%s%-12s %s\n", i == 0 ? "commands:    " : "             ",
+			commands[i]->name, commands[i]->sentence);
+}
+
 static bool refuse(const char *what, const char *value)
 {
 	fprintf(stderr, "bongsu-sensor: %s%s (try -h)\n", what, value);
@@ -125,7 +139,7 @@ static bool read_threads(struct options *o, const char *text)
 	return true;
 }
 
-static void read_events(struct options *o, const char *text)
+static bool read_events(struct options *o, const char *text)
 {
 	while (*text != '\0') {
 		size_t n = strcspn(text, ",");
@@ -133,92 +147,96 @@ static void read_events(struct options *o, const char *text)
 			text_list_add(&o->events, "%.*s", (int)n, text);
 		text += n + (text[n] == ',');
 	}
+	return true;
+}
+
+static bool read_checksums(struct options *o, const char *text)
+{
+	o->no_checksums = strcmp(text, "none") == 0;
+	return o->no_checksums || strcmp(text, "all") == 0 ||
+	       refuse("-k takes none or all, not ", text);
+}
+
+/* What an option does to struct options. */
+static const struct word {
+	int option;
+	enum { ADDS, REPLACES, SWITCHES, ACTS, READ } how;
+	size_t at; /* of the list, text or switch */
+	enum action action;
+	bool (*read)(struct options *o, const char *text);
+} words[] = {
+	// clang-format off
+	{ 'r', ADDS, .at = offsetof(struct options, inputs) },
+	{ 'i', ADDS, .at = offsetof(struct options, interfaces) },
+	{ 'S', ADDS, .at = offsetof(struct options, rules_only) },
+	{ 's', ADDS, .at = offsetof(struct options, rules_also) },
+	{ 'o', ADDS, .at = offsetof(struct options, outputs) },
+	{ OPT_SET, ADDS, .at = offsetof(struct options, sets) },
+	{ 'c', REPLACES, .at = offsetof(struct options, config) },
+	{ OPT_PDUS, REPLACES, .at = offsetof(struct options, pdus) },
+	{ OPT_USER, REPLACES, .at = offsetof(struct options, user) },
+	{ OPT_GROUP, REPLACES, .at = offsetof(struct options, group) },
+	{ OPT_PIDFILE, REPLACES, .at = offsetof(struct options, pidfile) },
+	{ 'v', SWITCHES, .at = offsetof(struct options, verbose) },
+	{ OPT_QUIET, SWITCHES, .at = offsetof(struct options, quiet) },
+	{ OPT_RULE_REPORT, SWITCHES, .at = offsetof(struct options, rule_report) },
+	{ 'T', ACTS, .action = ACTION_TEST },
+	{ OPT_LIST_FIELDS, ACTS, .action = ACTION_LIST_FIELDS },
+	{ OPT_LIST_PROTOCOLS, ACTS, .action = ACTION_LIST_PROTOCOLS },
+	{ OPT_DUMP_CONFIG, ACTS, .action = ACTION_DUMP_CONFIG },
+	{ 'F', READ, .read = read_filter },
+	{ 'k', READ, .read = read_checksums },
+	{ OPT_EVENTS, READ, .read = read_events },
+	{ OPT_SPEED, READ, .read = read_speed },
+	{ OPT_THREADS, READ, .read = read_threads },
+	// clang-format on
+};
+
+static bool take(struct options *o, const struct word *w, const char *value)
+{
+	void *at = (char *)o + w->at;
+	switch (w->how) {
+	case ADDS:
+		text_list_keep(at, value);
+		return true;
+	case REPLACES:
+		keep_text(at, value);
+		return true;
+	case SWITCHES:
+		*(bool *)at = true;
+		return true;
+	case ACTS:
+		o->action = w->action;
+		return true;
+	case READ:
+		break;
+	}
+	return w->read(o, value);
+}
+
+/* Options that print and are done. */
+static bool prints(const struct options *o, int option)
+{
+	if (option == 'h')
+		print_usage(o->command);
+	else if (option == 'V')
+		build_version(stdout);
+	else if (option == OPT_BUILD_INFO)
+		build_info(stdout);
+	else
+		return false;
+	return true;
 }
 
 static bool one(struct options *o, int option, const char *value, int *status)
 {
-	switch (option) {
-	case 'r':
-		text_list_keep(&o->inputs, value);
-		return true;
-	case 'i':
-		text_list_keep(&o->interfaces, value);
-		return true;
-	case 'c':
-		keep_text(&o->config, value);
-		return true;
-	case 'S':
-		text_list_keep(&o->rules_only, value);
-		return true;
-	case 's':
-		text_list_keep(&o->rules_also, value);
-		return true;
-	case 'o':
-		text_list_keep(&o->outputs, value);
-		return true;
-	case 'T':
-		o->action = ACTION_TEST;
-		return true;
-	case 'F':
-		return read_filter(o, value);
-	case 'k':
-		o->no_checksums = strcmp(value, "none") == 0;
-		return o->no_checksums || strcmp(value, "all") == 0 ||
-		       refuse("-k takes none or all, not ", value);
-	case 'v':
-		o->verbose = true;
-		return true;
-	case OPT_SET:
-		text_list_keep(&o->sets, value);
-		return true;
-	case OPT_PDUS:
-		keep_text(&o->pdus, value);
-		return true;
-	case OPT_EVENTS:
-		read_events(o, value);
-		return true;
-	case OPT_RULE_REPORT:
-		o->rule_report = true;
-		return true;
-	case OPT_SPEED:
-		return read_speed(o, value);
-	case OPT_THREADS:
-		return read_threads(o, value);
-	case OPT_USER:
-		keep_text(&o->user, value);
-		return true;
-	case OPT_GROUP:
-		keep_text(&o->group, value);
-		return true;
-	case OPT_PIDFILE:
-		keep_text(&o->pidfile, value);
-		return true;
-	case OPT_LIST_FIELDS:
-		o->action = ACTION_LIST_FIELDS;
-		return true;
-	case OPT_LIST_PROTOCOLS:
-		o->action = ACTION_LIST_PROTOCOLS;
-		return true;
-	case OPT_DUMP_CONFIG:
-		o->action = ACTION_DUMP_CONFIG;
-		return true;
-	case OPT_QUIET:
-		o->quiet = true;
-		return true;
-	case 'h':
-		fputs(usage, stdout);
-		break;
-	case 'V':
-		build_version(stdout);
-		break;
-	case OPT_BUILD_INFO:
-		build_info(stdout);
-		break;
-	default:
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (words[i].option == option)
+			return take(o, &words[i], value);
+	if (prints(o, option))
+		*status = STATUS_OK;
+	else
 		fputs("try bongsu-sensor -h\n", stderr);
-		return false;
-	}
-	*status = STATUS_OK;
 	return false;
 }
 
@@ -241,28 +259,62 @@ static bool trailing_filter(struct options *o, int argc, char **argv)
 	return true;
 }
 
-/* Words that are commands of their own, not a filter; their issue brings them. */
-static bool is_later(const char *word)
+/* --- commands ---------------------------------------------------------------------------- */
+
+enum { LONGS_MAX = 48 };
+
+static bool is_of(const struct command *c, int option)
 {
-	static const char *const later[] = { "learn", "assets", "ledger" };
-	for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
-		if (strcmp(word, later[i]) == 0)
-			return true;
-	return false;
+	if (option > 0 && option < 256)
+		return c->shorts != NULL && strchr(c->shorts, option) != NULL;
+	return option >= COMMAND_OPTION;
 }
 
-bool options_parse(struct options *o, int argc, char **argv, int *status)
+/* A command's own options, then those of a run that it keeps. */
+static void command_longs(const struct command *c, struct option to[LONGS_MAX])
+{
+	size_t n = 0;
+	for (const struct option *l = c->longs; l != NULL && l->name != NULL; l++)
+		to[n++] = *l;
+	for (const struct option *l = long_options; l->name != NULL && n < LONGS_MAX - 1; l++)
+		if (l->val == OPT_SET || l->val == OPT_QUIET || l->val < 256)
+			to[n++] = *l;
+	to[n] = (struct option){ 0 };
+}
+
+static bool parse_command(struct options *o, int argc, char **argv, int *status)
+{
+	const struct command *c = o->command;
+	struct option longs[LONGS_MAX];
+	char shorts[64];
+	int option;
+	command_longs(c, longs);
+	snprintf(shorts, sizeof shorts, "+%sr:i:c:S:s:F:k:vh", c->shorts == NULL ? "" : c->shorts);
+	optind = 2;
+	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
+		if (is_of(c, option) ? !c->option(option, optarg) : !one(o, option, optarg, status))
+			return false;
+	o->words = argv + optind;
+	o->word_count = argc - optind;
+	return c->instead != NULL || trailing_filter(o, argc, argv);
+}
+
+static bool parse_run(struct options *o, int argc, char **argv, int *status)
 {
 	int option;
-	*o = (struct options){ .threads = 1 };
-	*status = STATUS_USAGE;
-	if (argc > 1 && is_later(argv[1]))
-		return refuse("this version does not have the command ", argv[1]);
 	while ((option = getopt_long(argc, argv, "+r:i:c:S:s:o:TF:k:vVh", long_options, NULL)) !=
 		-1)
 		if (!one(o, option, optarg, status))
 			return false;
-	if (!trailing_filter(o, argc, argv))
+	return trailing_filter(o, argc, argv);
+}
+
+bool options_parse(struct options *o, int argc, char **argv, int *status)
+{
+	*o = (struct options){ .threads = 1 };
+	*status = STATUS_USAGE;
+	o->command = argc > 1 ? command_named(argv[1]) : NULL;
+	if (!(o->command != NULL ? parse_command : parse_run)(o, argc, argv, status))
 		return false;
 	if (o->inputs.count > 0 && o->interfaces.count > 0)
 		return refuse("-r and -i do not go together", "");

@@ -24,7 +24,12 @@ enum action {
 	ACTION_DUMP_CONFIG
 };
 
+struct command;
+
 struct options {
+	const struct command *command; /* or NULL */
+	char **words;                  /* what stands behind a command's options */
+	int word_count;
 	enum action action;
 	struct text_list inputs, interfaces, rules_only, rules_also, outputs, events, sets;
 	char *config, *filter, *pdus, *pidfile, *user, *group;

@@ -34,6 +34,16 @@ enum next walk_deep(struct walk *w)
 	return walk_drop(&w->o->counters->deep);
 }
 
+enum next walk_aside(struct walk *w, bool is_ip, uint16_t type, uint64_t *counter)
+{
+	const struct inspector *to = w->o->inspector;
+	if (to != NULL && to->aside != NULL) {
+		struct aside a = { .packet = w->p, .is_ip = is_ip, .type = type, .bytes = w->in };
+		to->aside(to->ctx, &a);
+	}
+	return walk_drop(counter);
+}
+
 enum next walk_into(struct walk *w, enum next inner)
 {
 	if (w->p->layers == LAYERS_MAX)

@@ -221,7 +221,7 @@ enum next ip_protocol(struct walk *w, uint8_t protocol)
 			if (!v6)
 				return walk_drop(&w->o->counters->other_l4);
 			break;
-		default: return walk_drop(&w->o->counters->other_l4);
+		default: return walk_aside(w, true, protocol, &w->o->counters->other_l4);
 		}
 		if (!extension(w, &protocol))
 			return walk_cut(w);

@@ -92,7 +92,7 @@ enum next link_ethertype(struct walk *w, uint16_t type)
 		case 0x8926: tag = 4; break; /* VN-Tag */
 		case 0x893f: tag = 6; break; /* 802.1BR E-Tag */
 		case 0x8909: tag = 6; break; /* Cisco metadata */
-		default: return not_ip(w);
+		default: return walk_aside(w, false, type, &w->o->counters->not_ip);
 		}
 		const uint8_t *h = rd_bytes(&w->in, tag + 2);
 		if (h == NULL)

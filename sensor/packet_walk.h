@@ -60,6 +60,8 @@ static inline enum next walk_drop(uint64_t *counter)
 /* A header runs past what there is: cut by the capture, or nonsense. */
 enum next walk_cut(struct walk *w);
 enum next walk_malformed(struct walk *w);
+/* What is neither TCP nor UDP; the inspector hears of it, and it is counted. */
+enum next walk_aside(struct walk *w, bool is_ip, uint16_t type, uint64_t *counter);
 /* One more layer of encapsulation around what comes next. */
 enum next walk_into(struct walk *w, enum next inner);
 /* Wrapped more often than is followed. */

@@ -65,7 +65,7 @@ struct rule_source {
 	/* names by the indexes that flows carry (flow.h); [0] is NULL */
 	const char *const *role_names, *const *zone_names, *const *name_names;
 	size_t role_count, zone_count, name_count;
-	const struct dissector *const *dissectors; /* NULL: the registry; ends with NULL */
+	const struct dissector *const *dissectors; /* NULL: services[]; ends with NULL */
 };
 struct text_list;
 struct rules *rules_load(const struct rule_source *from, struct text_list *faults);

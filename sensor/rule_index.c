@@ -390,8 +390,8 @@ static struct split *grow(struct builder *b, struct entry **set, size_t n, unsig
 /* Can it hold for messages of @d at all? */
 static bool belongs(const struct entry *e, const struct dissector *d)
 {
-	if (e->rule->dissector != NULL && e->rule->dissector != d)
-		return false;
+	if (e->rule->dissector != NULL ? e->rule->dissector != d : d->observed)
+		return false; /* "any" is anything from the wire */
 	for (size_t i = 0; i < e->need_count; i++) {
 		const struct need *n = &e->needs[i];
 		if (n->count == 0 || (n->ref->dissector != NULL && n->ref->dissector != d))

@@ -1,6 +1,7 @@
 /* rule_load.c - files into a set of rules: every fault of every file is told, and any refuses the
  * set. */
 #include "sensor/rule_impl.h"
+#include "sensor/services.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -423,7 +424,7 @@ static struct rules *rules_new(const struct rule_source *from)
 	if (r == NULL)
 		abort();
 	vocabulary_make(
-		&r->words, from->dissectors != NULL ? from->dissectors : dissectors, &r->arena);
+		&r->words, from->dissectors != NULL ? from->dissectors : services, &r->arena);
 	r->labels[0] = labels_of(&r->arena, from->role_names, from->role_count);
 	r->labels[1] = labels_of(&r->arena, from->zone_names, from->zone_count);
 	r->labels[2] = labels_of(&r->arena, from->name_names, from->name_count);

@@ -1,5 +1,6 @@
 /* rule_meta.c - everything of a rule but what it detects: title, id, level, ics … */
 #include "sensor/rule_impl.h"
+#include "sensor/services.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -33,9 +34,8 @@ static const struct verb {
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
-/* Services of the language whose events come from parts that this sensor does not have. */
-static const char *const other_services[] = { "smb", "dns", "tls", "http", "tftp", "icmp", "arp",
-	"flow", "asset", "value", "sensor", NULL };
+/* Services of the language whose events this sensor does not have. */
+static const char *const other_services[] = { "flow", "sensor", NULL };
 
 static int word_index(const char *word, const char *const *words)
 {
@@ -177,10 +177,10 @@ static bool fields(struct loader *l, const struct yaml *doc)
 
 static bool service(struct loader *l, const struct yaml *y, const char **out)
 {
-	const char *names[32 + sizeof other_services / sizeof *other_services];
+	const char *names[SERVICES_MAX + 2 + sizeof other_services / sizeof *other_services];
 	size_t n = 0;
 	const struct dissector *const *d = l->rules->words.dissectors;
-	for (; n < 30 && d[n] != NULL; n++)
+	for (; n < SERVICES_MAX && d[n] != NULL; n++)
 		names[n] = d[n]->name;
 	names[n] = "any";
 	names[n + 1] = NULL;

@@ -26,6 +26,8 @@ enum {
 	LINK_ETHERNET = 1
 };
 
+#define TICK_NS INT64_C(1000000000)
+
 /* --- opening ----------------------------------------------------------------------------- */
 
 static bool open_rules(struct run *r, struct err *err)
@@ -109,12 +111,14 @@ static bool choose_events(struct run *r, struct err *err)
 static struct text_list outputs_of(const struct run *r)
 {
 	struct text_list out = { 0 };
-	const struct text_list *from =
-		r->options->outputs.count > 0 ? &r->options->outputs : &r->config->outputs;
+	const struct text_list *from = r->options->outputs.count > 0 || r->options->command != NULL
+					       ? &r->options->outputs
+					       : &r->config->outputs;
 	for (size_t i = 0; i < from->count; i++)
 		text_list_keep(&out, from->text[i]);
 	bool stdout_taken = r->options->pdus != NULL && strcmp(r->options->pdus, "-") == 0;
-	if (out.count == 0 && !stdout_taken && !r->options->rule_report)
+	if (out.count == 0 && !stdout_taken && !r->options->rule_report &&
+		r->options->command == NULL)
 		text_list_add(&out, "-");
 	return out;
 }
@@ -161,6 +165,17 @@ static bool open_pdus(struct run *r, struct err *err)
 	return true;
 }
 
+static bool open_watchers(struct run *r, struct err *err)
+{
+	struct watch w = { .config = r->config,
+		.options = r->options,
+		.counters = &r->counters,
+		.seed = r->live ? (uint64_t)wall_ns() : 0,
+		.live = r->live };
+	r->watchers = watchers_new(&w, err);
+	return r->watchers != NULL;
+}
+
 static bool open_judge(struct run *r, struct err *err)
 {
 	const struct config *c = r->config;
@@ -180,6 +195,7 @@ static bool open_judge(struct run *r, struct err *err)
 		.one_way_pdus = (uint32_t)c->one_way_pdus,
 		.reply_ms = c->reply_ms,
 		.canary_tag = r->canary ? r->tag : NULL,
+		.watchers = r->watchers,
 		.flow_facts = site_facts,
 		.facts_ctx = &r->config->site,
 	};
@@ -257,7 +273,7 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 		return false;
 	*status = STATUS_FAILED;
 	if (!choose_epoch(r, err) || !open_packs(r, err) || !open_pdus(r, err) ||
-		!open_sinks(r, err) || !open_judge(r, err))
+		!open_sinks(r, err) || !open_watchers(r, err) || !open_judge(r, err))
 		return false;
 	run_beat(r, 0);
 	return true;
@@ -334,17 +350,29 @@ bool run_capture_start(struct run *r, struct err *err)
 	return (r->frags != NULL && r->transport != NULL) || err_set(err, "out of memory");
 }
 
+static struct stamp now(const struct run *r)
+{
+	return (struct stamp){ .ts_ns = r->last_ns, .frame = r->frame };
+}
+
 void run_capture_end(struct run *r)
 {
 	if (r->transport != NULL) {
 		frags_finish(r->frags);
 		transport_finish(r->transport);
 		judge_finish(r->judge);
+		watchers_finish(r->watchers, now(r));
 	}
 	transport_free(r->transport);
 	frags_free(r->frags);
 	r->transport = NULL;
 	r->frags = NULL;
+}
+
+void run_tick(struct run *r, struct stamp at)
+{
+	r->tick_ns = at.ts_ns + TICK_NS;
+	watchers_tick(r->watchers, at);
 }
 
 void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
@@ -360,6 +388,8 @@ void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes
 		r->tell->eve.started_ns = ts_ns;
 	if (ts_ns > r->last_ns)
 		r->last_ns = ts_ns;
+	if (ts_ns >= r->tick_ns || ts_ns < r->tick_ns - 2 * TICK_NS)
+		run_tick(r, p.at);
 	if (packet_decode(&p, &r->packets))
 		transport_packet(r->transport, &p);
 	while (packet_second_reading(&p, &r->packets))
@@ -524,6 +554,7 @@ enum status run_close(struct run *r, enum status status)
 			rules_report(r->rules.run, stdout);
 	}
 	judge_free(r->judge);
+	watchers_free(r->watchers);
 	packs_close(r->packs);
 	capture_close(r->capture);
 	rules_in_use_free(&r->rules);

@@ -14,6 +14,7 @@
 #include "sensor/rules_in_use.h"
 #include "sensor/summary.h"
 #include "sensor/transport.h"
+#include "sensor/watch.h"
 
 /* Set by signals, looked at between packets. */
 struct wishes {
@@ -32,6 +33,8 @@ struct run {
 	struct rules_in_use rules;
 	struct packs *packs; /* or NULL */
 	struct judge *judge;
+	struct watchers *watchers;
+	int64_t tick_ns; /* packet time of the next tick */
 	struct frags *frags;
 	struct transport *transport;
 	struct capture *capture; /* live */
@@ -54,6 +57,8 @@ void run_capture_end(struct run *r);
 /* One frame from the wire or a file. */
 void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
 	uint32_t wirelen);
+/* About a second has gone by, of packet time or live of wall time. */
+void run_tick(struct run *r, struct stamp at);
 /* Does what signals asked for; true if the run should stop. */
 bool run_wishes(struct run *r);
 /* What Redis is told of the sensor's state; @lag_ns: how far behind the wire it is. */

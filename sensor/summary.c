@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "dissectors/dissector.h"
 #include "sensor/rule.h"
+#include "sensor/services.h"
 
 static const struct {
 	const char *path, *sentence;
@@ -55,10 +55,10 @@ static void print_pdus(FILE *out, const uint64_t *pdus)
 	char n[32];
 	const char *comma = "";
 	fputs("  messages       ", out);
-	for (int i = 0; dissectors[i] != NULL; i++) {
+	for (int i = 0; services[i] != NULL; i++) {
 		if (pdus[i] == 0)
 			continue;
-		fprintf(out, "%s%s %s", comma, dissectors[i]->name, grouped(pdus[i], n));
+		fprintf(out, "%s%s %s", comma, services[i]->name, grouped(pdus[i], n));
 		comma = ", ";
 	}
 	fputs(*comma == '\0' ? "none of a protocol spoken here\n" : "\n", out);

@@ -11,7 +11,7 @@
 
 struct summary {
 	const struct counters *counters;
-	const uint64_t *pdus;   /* by dissector index */
+	const uint64_t *pdus;   /* by service index */
 	const uint64_t *levels; /* alerts by enum rule_level */
 	const struct sink_totals *sinks;
 	int64_t elapsed_ns; /* wall time of the run */

@@ -2,6 +2,7 @@
 #include "sensor/tell.h"
 
 #include "sensor/counters.h"
+#include "sensor/services.h"
 
 static const struct {
 	const char *name;
@@ -18,7 +19,7 @@ enum { KINDS = sizeof kinds / sizeof kinds[0], NAMES_MAX = 80 };
 
 static uint64_t protocol_bit(const struct dissector *d)
 {
-	return UINT64_C(1) << (EVENT_PROTOCOL + dissector_index(d));
+	return UINT64_C(1) << (EVENT_PROTOCOL + service_index(d));
 }
 
 uint64_t event_bit(const char *name)
@@ -26,7 +27,7 @@ uint64_t event_bit(const char *name)
 	for (unsigned i = 0; i < KINDS; i++)
 		if (strcmp(name, kinds[i].name) == 0)
 			return kinds[i].bit;
-	const struct dissector *d = dissector_named(name);
+	const struct dissector *d = service_named(name);
 	return d == NULL ? 0 : protocol_bit(d);
 }
 
@@ -36,8 +37,8 @@ const char *const *event_names(void)
 	unsigned n = 0;
 	for (unsigned i = 0; i < KINDS; i++)
 		names[n++] = kinds[i].name;
-	for (unsigned i = 0; dissectors[i] != NULL && n < NAMES_MAX - 1; i++)
-		names[n++] = dissectors[i]->name;
+	for (unsigned i = 0; services[i] != NULL && n < NAMES_MAX - 1; i++)
+		names[n++] = services[i]->name;
 	names[n] = NULL;
 	return names;
 }

@@ -5,7 +5,7 @@
 #include "sensor/eve.h"
 #include "sensor/sink.h"
 
-/* Event types as bits; those of protocols follow EVENT_PROTOCOL by dissector index. */
+/* Event types as bits; those of protocols follow EVENT_PROTOCOL by service index. */
 enum event_bits {
 	EVENT_ALERT = 1 << 0,
 	EVENT_VERDICT = 1 << 1,

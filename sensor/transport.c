@@ -187,7 +187,7 @@ static struct flow_slot *flow_begin(struct transport *t, const struct packet *p,
 		return NULL;
 	t->counters->flows++;
 	detect_start(t, s);
-	t->inspector->flow_start(t->inspector->ctx, &s->flow);
+	t->inspector->flow_start(t->inspector->ctx, &s->flow, p->at);
 	return s;
 }
 
@@ -254,10 +254,21 @@ static void take_end(
 	transport_relist(t, s);
 }
 
+/* The other end speaks for the first time. */
+static void answered(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	bool refused = s->flow.l4 == L4_TCP && (p->tcp_flags & TCP_RST) != 0;
+	if (t->inspector->flow_change != NULL)
+		t->inspector->flow_change(t->inspector->ctx, &s->flow,
+			refused ? FLOW_REFUSED : FLOW_ANSWERED, from, p->at);
+}
+
 static void count_packet(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
-	s->flow.packets[from]++;
+	if (s->flow.packets[from]++ == 0 && s->flow.packets[!from] > 0)
+		answered(t, s, from, p);
 	s->flow.bytes[from] += p->wirelen;
 	s->flow.last_ns = p->at.ts_ns;
 	flow_table_touch(t->flows, s, p->at.ts_ns);

@@ -22,8 +22,9 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 	walk_demand(a->kind < ANOMALY_KINDS && a->from < 2);
 }
 
-static void on_flow(void *ctx, struct flow *f)
+static void on_flow(void *ctx, struct flow *f, struct stamp at)
 {
+	(void)at;
 	(void)ctx;
 	f->name[0] = f->name[1] = 0;
 }
@@ -40,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	struct counters counters = { 0 };
 	struct walk seen = { .d = dissectors[0] };
-	const struct inspector inspector = { &seen, on_pdu, on_anomaly, on_flow, on_flow_end };
+	const struct inspector inspector = { &seen, on_pdu, on_anomaly, on_flow, on_flow_end, NULL,
+		NULL };
 	struct frag_options fo = { .max_datagrams = 8,
 		.max_bytes = 1 << 20,
 		.timeout_s = 30,

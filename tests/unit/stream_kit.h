@@ -151,8 +151,9 @@ static void kit_anomaly(void *ctx, const struct anomaly *a)
 	k->detail[a->kind] = a->detail;
 }
 
-static void kit_start(void *ctx, struct flow *f)
+static void kit_start(void *ctx, struct flow *f, struct stamp at)
 {
+	(void)at;
 	struct kit *k = ctx;
 	if (k->started < 64)
 		k->ids[k->started] = f->id;
@@ -174,7 +175,8 @@ static struct kit *kit_new(const struct transport_options *o)
 	assert_non_null(k);
 	if (o != NULL)
 		k->o = *o;
-	k->inspector = (struct inspector){ k, kit_pdu, kit_anomaly, kit_start, kit_end };
+	k->inspector =
+		(struct inspector){ k, kit_pdu, kit_anomaly, kit_start, kit_end, NULL, NULL };
 	k->o.counters = &k->counters;
 	k->o.inspector = &k->inspector;
 	if (k->o.dissectors == NULL)

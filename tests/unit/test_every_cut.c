@@ -55,8 +55,9 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 	(void)a;
 }
 
-static void on_flow(void *ctx, struct flow *f)
+static void on_flow(void *ctx, struct flow *f, struct stamp at)
 {
+	(void)at;
 	(void)ctx;
 	(void)f;
 }
@@ -68,7 +69,8 @@ static void on_flow_end(void *ctx, struct flow *f, const char *why)
 	(void)why;
 }
 
-static const struct inspector inspector = { NULL, on_pdu, on_anomaly, on_flow, on_flow_end };
+static const struct inspector inspector = { NULL, on_pdu, on_anomaly, on_flow, on_flow_end, NULL,
+	NULL };
 
 /* --- the same flows, read byte by byte -------------------------------------------------------- */
 

@@ -1,0 +1,148 @@
+/* watch.c - asks each watcher that wants to know. */
+#include "sensor/watch.h"
+
+#include <stdlib.h>
+
+#define WATCHER(name) extern const struct watcher name##_watcher;
+#include "sensor/watchers.def"
+#undef WATCHER
+
+static const struct watcher *const all[] = {
+#define WATCHER(name) &name##_watcher,
+#include "sensor/watchers.def"
+#undef WATCHER
+	NULL
+};
+
+_Static_assert(sizeof all / sizeof all[0] - 1 <= FLOW_NOTES, "a flow has a note for each watcher");
+
+struct watching {
+	const struct watcher *watcher;
+	void *self;
+	struct watch watch;
+};
+
+struct watchers {
+	struct watching one[FLOW_NOTES];
+	unsigned count;
+};
+
+static bool watchers_open(struct watchers *w, const struct watch *like, struct err *err)
+{
+	for (unsigned i = 0; all[i] != NULL; i++) {
+		struct watching *one = &w->one[w->count];
+		*one = (struct watching){ .watcher = all[i], .watch = *like };
+		one->watch.index = i;
+		one->self = all[i]->open(&one->watch, err);
+		if (err->set)
+			return false;
+		w->count += one->self != NULL;
+	}
+	return true;
+}
+
+struct watchers *watchers_new(const struct watch *like, struct err *err)
+{
+	struct watchers *w = calloc(1, sizeof *w);
+	if (w == NULL) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	if (watchers_open(w, like, err))
+		return w;
+	watchers_free(w);
+	return NULL;
+}
+
+void watchers_free(struct watchers *w)
+{
+	if (w == NULL)
+		return;
+	for (unsigned i = 0; i < w->count; i++)
+		w->one[i].watcher->close(w->one[i].self);
+	free(w);
+}
+
+void watchers_out(struct watchers *w, const struct watch_out *out)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		w->one[i].watch.out = *out;
+}
+
+void *watchers_state(const struct watchers *w, const char *name)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (strcmp(w->one[i].watcher->name, name) == 0)
+			return w->one[i].self;
+	return NULL;
+}
+
+#define ASK(hook, ...)                                                                             \
+	for (unsigned i = 0; i < w->count; i++)                                                    \
+		if (w->one[i].watcher->hook != NULL)                                               \
+	w->one[i].watcher->hook(w->one[i].self, __VA_ARGS__)
+
+void watchers_flow(
+	struct watchers *w, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
+{
+	ASK(flow, f, change, from, at);
+}
+
+void watchers_pdu(struct watchers *w, const struct event *e)
+{
+	ASK(pdu, e);
+}
+
+void watchers_aside(struct watchers *w, const struct aside *a)
+{
+	ASK(aside, a);
+}
+
+void watchers_anomaly(struct watchers *w, const struct anomaly *a)
+{
+	ASK(anomaly, a);
+}
+
+void watchers_tick(struct watchers *w, struct stamp now)
+{
+	ASK(tick, now);
+}
+
+void watchers_finish(struct watchers *w, struct stamp now)
+{
+	ASK(finish, now);
+}
+
+/* --- for watchers ------------------------------------------------------------------------ */
+
+void observation(struct pdu *pdu, const struct dissector *service, const char *name)
+{
+	pdu_init(pdu);
+	pdu->dissector = service;
+	pdu->dir = PDU_IND;
+	pdu->name = name;
+}
+
+void watch_observe(const struct watch *w, const struct flow *f, unsigned from, struct stamp at,
+	const struct pdu *pdu, const struct change *change)
+{
+	struct event e = { .at = at,
+		.flow = f,
+		.from = from,
+		.pdu = pdu,
+		.change = change,
+		.verdict = { .outcome = VERDICT_NONE, .latency_ns = -1 } };
+	w->out.observe(w->out.ctx, &e);
+}
+
+void watch_ends(const struct watch *w, struct flow *f, const struct endpoint *src,
+	const struct endpoint *dst, struct stamp at)
+{
+	*f = (struct flow){ .client_sure = true, .first_ns = at.ts_ns, .last_ns = at.ts_ns };
+	f->end[0] = *src;
+	if (dst != NULL)
+		f->end[1] = *dst;
+	else
+		f->end[1].ip.family = src->ip.family;
+	site_facts((struct site *)(uintptr_t)&w->config->site, f);
+}
