@@ -53,9 +53,10 @@ struct dissector {
 	uint32_t reply_ms;             /* how long a reply may take before it counts as missing */
 	uint8_t keep[PDU_KEPT]; /* header fields (index + 1, 0 ends) a reply needs of its request */
 
-	bool observed;      /* no wire format: what makes its messages watches other protocols */
-	uint8_t unit_field; /* header field (index + 1) naming the device behind the address; 0:
-			       none */
+	bool observed; /* no wire format: what makes its messages watches other protocols */
+	/* Header fields (index + 1) naming the device behind the address; 0: there is none. In
+	 * what that device sends it is unit_reply, where that is set. */
+	uint8_t unit_field, unit_reply;
 
 	/* Is it mine? May be called with any bytes that start a direction of a flow. */
 	enum probe (*probe)(struct reader in, uint8_t l4, struct probe_hint *hint);
@@ -93,7 +94,9 @@ const struct dissector *dissector_named(const char *name);
 /* The device behind the address (unit id, link address), 0 if the protocol has none. */
 static inline uint64_t pdu_unit(const struct pdu *p)
 {
-	unsigned field = p->dissector->unit_field;
+	unsigned field = p->dissector->unit_field, reply = p->dissector->unit_reply;
+	if (p->dir != PDU_REQ && reply != 0)
+		field = reply;
 	return field == 0 || !pdu_has(p, field - 1) ? 0 : p->value[field - 1].u;
 }
 

@@ -368,6 +368,7 @@ const struct dissector modbus_dissector = {
 	.item_field_count = MODBUS_ITEM_FIELDS,
 	.ports = ports,
 	.state_size = sizeof(struct flow_state),
+	.unit_field = MODBUS_UNIT + 1,
 	.reply_ms = 1000,
 	.keep = {
 		[KEPT_ADDRESS] = MODBUS_ADDRESS + 1,

@@ -30,12 +30,13 @@ struct alert {
 	const struct chain *chain; /* of a correlation, or NULL */
 	int32_t item;              /* that satisfied the rule, or -1 */
 	uint64_t n;                /* number of this event in its epoch */
-	uint32_t count;      /* occurrences this event adds: 1 + what suppress held back before */
-	uint64_t suppressed; /* held back since the last alert of this key */
+	uint64_t count;            /* occurrences this event adds */
+	uint64_t suppressed;       /* of which were held before */
 	/* For alerts that stay open over several events; 0: left out. */
 	uint64_t total, open; /* occurrences since it opened, n of its first event */
 	int64_t first_ns, last_ns;
-	int64_t told_ns;             /* verdict events: when it was known */
+	uint64_t shown_frame; /* of the message that is shown, where event->at is later; or 0 */
+	int64_t told_ns;      /* verdict events: when it was known */
 	const struct change *change; /* or NULL */
 };
 

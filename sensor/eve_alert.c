@@ -218,6 +218,10 @@ static void write_evidence(struct buf *b, const struct eve *eve, const struct al
 	eve_key(b, "frames");
 	buf_char(b, '[');
 	write_chain_frames(b, a->chain, e->at.frame);
+	if (a->shown_frame != 0 && a->shown_frame != e->at.frame) {
+		eve_comma(b);
+		buf_uint(b, a->shown_frame);
+	}
 	if (e->at.frame != 0) { /* else it was time that told */
 		eve_comma(b);
 		buf_uint(b, e->at.frame);

@@ -6,9 +6,9 @@
 #include "common/clock.h"
 #include "sensor/canary.h"
 #include "sensor/correlate.h"
+#include "sensor/fold.h"
 #include "sensor/limiter.h"
 #include "sensor/services.h"
-#include "sensor/suppress.h"
 #include "sensor/wait.h"
 #include "sensor/watch.h"
 #include "sensor/ways.h"
@@ -22,15 +22,15 @@ struct judge {
 	struct inspector inspector;
 	struct pool pool; /* waits and snapshots */
 	struct wait_queues waits;
-	struct limiter *alerts, *anomalies;
+	struct limiter *anomalies;
+	struct fold *fold;     /* open alerts */
 	struct memory *memory; /* of correlations */
-	uint64_t pdus[JUDGE_PROTOCOLS], levels[LEVEL_CRITICAL + 1];
+	uint64_t pdus[JUDGE_PROTOCOLS];
 	int index_cache; /* of the dissector seen last */
 	const struct dissector *seen_last;
 	struct ways ways;
 	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
 	struct hit hits[HITS_MAX];
-	struct limited limit[HITS_MAX]; /* of suppress, for each of them */
 	struct correlated found[HITS_MAX];
 	struct chain chain[HITS_MAX]; /* hit.chain - 1 */
 	uint32_t chains;
@@ -49,42 +49,18 @@ static unsigned index_of(struct judge *j, const struct dissector *d)
 
 /* --- telling ----------------------------------------------------------------------------- */
 
-/* False if the rule's suppress holds this one back; else *limit is what is known of its key. */
-static bool may_tell(
-	struct judge *j, const struct rule *rule, const struct event *e, struct limited *limit)
+/* Tells of a hit, or counts it into the alert that is open. Returns the n of the event, or 0. */
+static uint64_t tell_hit(
+	struct judge *j, const struct hit *hit, const struct event *e, const struct chain *chain)
 {
-	*limit = (struct limited){ 0 };
-	if (rule->suppress_seconds == 0)
-		return true;
-	int64_t period = (int64_t)rule->suppress_seconds * 1000000000;
-	if (limiter_every(j->alerts, suppress_key(rule, e), e->at.ts_ns, period, limit))
-		return true;
-	j->o.counters->suppressed++;
-	return false;
-}
-
-static uint64_t tell_hit(struct judge *j, const struct hit *hit, const struct event *e,
-	const struct limited *limit, const struct chain *chain)
-{
-	struct alert a = {
-		.rule = hit->rule,
-		.chain = chain,
-		.event = e,
-		.change = e->change,
-		.item = hit->item,
-		.count = (uint32_t)(limit->held + 1),
-		.suppressed = limit->held,
-		.total = limit->total,
-		.open = limit->open,
-		.first_ns = limit->first_ns,
-		.last_ns = limit->key == 0 ? 0 : e->at.ts_ns,
-	};
-	/* Only here does an event change its flow. */
-	((struct flow *)(uintptr_t)e->flow)->alerts++;
-	j->levels[hit->rule->level]++;
-	uint64_t n = tell_alert(j->o.tell, &a);
-	if (limit->key != 0 && limit->open == 0)
-		limiter_opened(j->alerts, limit->key, n);
+	const struct occurrence o = { .hit = hit, .chain = chain, .event = e };
+	uint64_t before = fold_evicted(j->fold), n = fold_alert(j->fold, &o);
+	uint64_t lost = fold_evicted(j->fold) - before;
+	if (lost > 0) {
+		j->o.counters->alerts_evicted += lost;
+		struct anomaly a = { .kind = ANOMALY_ALERTS_FULL, .at = e->at, .count = lost };
+		say_anomaly(j, &a);
+	}
 	return n;
 }
 
@@ -116,10 +92,9 @@ static void tell_correlated(
 {
 	size_t n = correlated(j, hit, e, now_ns);
 	for (size_t i = 0; i < n; i++) {
-		struct limited limit;
 		struct correlated *one = &j->found[i];
-		if (!is_quiet(one->hit.rule) && may_tell(j, one->hit.rule, e, &limit))
-			tell_hit(j, &one->hit, e, &limit, &one->chain);
+		if (!is_quiet(one->hit.rule))
+			tell_hit(j, &one->hit, e, &one->chain);
 	}
 }
 
@@ -137,18 +112,22 @@ static void settle_hit(
 			.count = 1,
 			.told_ns = now_ns };
 		tell_verdict(j->o.tell, &of);
+		fold_settled(j->fold, &hit, e, w->n);
 		return;
 	}
+	if (w->counted)
+		return;
 	if (hit.later) {
 		if (!rule_holds(j->o.rules, hit.rule, e, &hit))
 			return;
 		if (!w->fed)
 			tell_correlated(j, &hit, e, now_ns);
 		w->fed = true;
-		if (is_quiet(hit.rule) || !may_tell(j, hit.rule, e, &w->limit))
+		if (is_quiet(hit.rule))
 			return;
 	}
-	w->n = tell_hit(j, &hit, e, &w->limit, hit.chain == 0 ? NULL : &w->chain);
+	w->counted = true;
+	w->n = tell_hit(j, &hit, e, hit.chain == 0 ? NULL : &w->chain);
 	w->hit = hit;
 }
 
@@ -257,22 +236,8 @@ static bool wants_transaction(struct judge *j, const struct pdu *pdu)
 
 /* --- judging ----------------------------------------------------------------------------- */
 
-/* Takes out what suppress holds back; of a hit that waits for its verdict that is asked later. */
-static size_t without_suppressed(struct judge *j, const struct event *e, size_t count)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct limited limit = { 0 };
-		if (!j->hits[i].later && !may_tell(j, j->hits[i].rule, e, &limit))
-			continue;
-		j->hits[kept] = j->hits[i];
-		j->limit[kept++] = limit;
-	}
-	return kept;
-}
-
-/* Keeps the hits of an open request until its verdict; from HIGH up they are told at once. False if
- * there is no memory. */
+/* Keeps the hits of an open request until its verdict; from HIGH up they are told at once,
+ * unless they are repeats. False if there is no memory. */
 static bool wait_for(
 	struct judge *j, struct flow *f, const struct event *e, struct tx *tx, size_t count)
 {
@@ -296,11 +261,12 @@ static bool wait_for(
 	for (size_t i = 0; i < count; i++) {
 		struct hit *hit = &j->hits[i];
 		w->hits[i].hit = *hit;
-		w->hits[i].limit = j->limit[i];
 		if (hit->chain != 0)
 			w->hits[i].chain = *chain_of(j, hit);
-		if (!hit->later && hit->rule->level >= LEVEL_HIGH)
-			w->hits[i].n = tell_hit(j, hit, e, &j->limit[i], chain_of(j, hit));
+		if (hit->later || hit->rule->level < LEVEL_HIGH || fold_is_open(j->fold, hit, e))
+			continue;
+		w->hits[i].counted = true;
+		w->hits[i].n = tell_hit(j, hit, e, chain_of(j, hit));
 	}
 	tx->wait = w;
 	wait_add(&j->waits, w);
@@ -316,10 +282,10 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 			if (!rule_holds(j->o.rules, hit->rule, e, hit))
 				continue;
 			tell_correlated(j, hit, e, e->at.ts_ns);
-			if (is_quiet(hit->rule) || !may_tell(j, hit->rule, e, &j->limit[i]))
+			if (is_quiet(hit->rule))
 				continue;
 		}
-		tell_hit(j, hit, e, &j->limit[i], chain_of(j, hit));
+		tell_hit(j, hit, e, chain_of(j, hit));
 	}
 }
 
@@ -386,8 +352,7 @@ static size_t ask_rules(
 		count = without_told(j, answered->told, count);
 	if (tx != NULL)
 		note_told(j, tx, count);
-	count = without_quiet(j, with_correlated(j, e, count));
-	return without_suppressed(j, e, count);
+	return without_quiet(j, with_correlated(j, e, count));
 }
 
 /* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
@@ -476,7 +441,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	e.verdict.latency_ns = -1;
 	struct tx *tx = NULL, *answered = NULL;
 
-	if (at.ts_ns >= j->waits.next_ns)
+	if (at.ts_ns >= j->waits.next_ns || at.ts_ns >= fold_next_ns(j->fold))
 		judge_tick(j, at.ts_ns);
 	/* The other reading of a conflict: whoever sent it, it must not take a request's reply
 	 * away. */
@@ -580,6 +545,7 @@ void judge_tick(struct judge *j, int64_t now_ns)
 	struct wait *w;
 	while ((w = wait_due(&j->waits, now_ns)) != NULL)
 		settle_overdue(j, w);
+	fold_tick(j->fold, now_ns);
 }
 
 void judge_finish(struct judge *j)
@@ -589,9 +555,15 @@ void judge_finish(struct judge *j)
 		settle_silent(j, w);
 }
 
-void judge_rules(struct judge *j, struct rule_run *rules)
+void judge_end(struct judge *j)
 {
 	judge_finish(j);
+	fold_flush(j->fold);
+}
+
+void judge_rules(struct judge *j, struct rule_run *rules)
+{
+	judge_end(j);
 	j->o.rules = rules;
 }
 
@@ -603,7 +575,11 @@ struct judge *judge_new(const struct judge_options *o)
 	j->o = *o;
 	j->pool.cap = o->wait_bytes;
 	wait_queues_init(&j->waits);
-	j->alerts = limiter_new(o->limiter_entries, o->seed);
+	struct fold_options fold = o->fold;
+	fold.tell = o->tell;
+	fold.counters = o->counters;
+	fold.seed = o->seed;
+	j->fold = fold_new(&fold);
 	j->anomalies = limiter_new(o->limiter_entries, o->seed);
 	j->memory = memory_new(o->memory_bytes, o->seed);
 	j->inspector = (struct inspector){
@@ -620,7 +596,7 @@ struct judge *judge_new(const struct judge_options *o)
 		watchers_out(o->watchers, &out);
 	if (o->pdus != NULL)
 		j->pdu_line = malloc(EVE_PDU_LINE + 1);
-	if (j->alerts == NULL || j->anomalies == NULL || j->memory == NULL ||
+	if (j->fold == NULL || j->anomalies == NULL || j->memory == NULL ||
 		(o->pdus != NULL && j->pdu_line == NULL)) {
 		judge_free(j);
 		return NULL;
@@ -640,15 +616,16 @@ const uint64_t *judge_pdus(const struct judge *j)
 
 const uint64_t *judge_levels(const struct judge *j)
 {
-	return j->levels;
+	return fold_levels(j->fold);
 }
 
 void judge_free(struct judge *j)
 {
 	if (j == NULL)
 		return;
-	judge_finish(j);
-	limiter_free(j->alerts);
+	if (j->fold != NULL)
+		judge_end(j);
+	fold_free(j->fold);
 	limiter_free(j->anomalies);
 	memory_free(j->memory);
 	free(j->pdu_line);

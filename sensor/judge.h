@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "sensor/fold.h"
 #include "sensor/tell.h"
 
 struct judge;
@@ -13,13 +14,14 @@ struct judge_options {
 	struct rule_run *rules; /* NULL: none */
 	struct tell *tell;
 	struct counters *counters;
-	FILE *pdus;            /* --pdus, or NULL */
-	size_t max_waiting;    /* alerts that may wait for a verdict */
-	size_t wait_bytes;     /* memory for them */
-	unsigned max_requests; /* open at a time on one flow */
-	size_t limiter_entries;
-	size_t memory_bytes;   /* of correlations */
-	uint64_t seed;         /* of what is remembered; 0 in replay */
+	FILE *pdus;               /* --pdus, or NULL */
+	size_t max_waiting;       /* alerts that may wait for a verdict */
+	size_t wait_bytes;        /* memory for them */
+	unsigned max_requests;    /* open at a time on one flow */
+	size_t limiter_entries;   /* of anomalies */
+	struct fold_options fold; /* what of it is a setting; the judge sees to the rest */
+	size_t memory_bytes;      /* of correlations */
+	uint64_t seed;            /* of what is remembered; 0 in replay */
 	uint32_t one_way_pdus; /* so many messages of one direction alone are a one-way mirror; 0:
 				  never */
 	const uint32_t *reply_ms;  /* by dissector index */
@@ -37,6 +39,8 @@ const struct inspector *judge_inspector(struct judge *j);
 void judge_tick(struct judge *j, int64_t now_ns);
 /* Everything that still waits is told; after transport_finish(). */
 void judge_finish(struct judge *j);
+/* The same, and what open alerts hold: the end of a capture, with its frames and names. */
+void judge_end(struct judge *j);
 /* From here on these rules; waiting hits are told first, for they point into the old set. */
 void judge_rules(struct judge *j, struct rule_run *rules);
 /* PDUs by service index. */

@@ -24,11 +24,18 @@ struct rule {
 	/* ics.target: which end of the flow is named alert.target: 0 none, 1 source, 2 destination
 	 */
 	uint8_t target;
-	/* suppress: at most one alert per distinct key and time; by: bits of enum suppress_by */
+	/* suppress: at most one alert event per distinct key and time (fold.h); by: bits of enum
+	 * suppress_by */
 	uint32_t suppress_seconds, suppress_by;
 	uint32_t index; /* 0… in the set */
 	bool silent;    /* only there for a correlation: no alert of its own */
 };
+
+/* No alert of its own: informational ones are for --rule-report, silent ones for correlations. */
+static inline bool is_quiet(const struct rule *rule)
+{
+	return rule->silent || rule->level == LEVEL_INFORMATIONAL;
+}
 
 enum suppress_by { BY_SRC = 1, BY_DST = 2, BY_FLOW = 4, BY_RULE = 8, BY_UNIT = 16 };
 

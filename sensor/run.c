@@ -190,6 +190,11 @@ static bool open_judge(struct run *r, struct err *err)
 		.wait_bytes = c->wait_mib * MIB,
 		.max_requests = (unsigned)c->max_requests,
 		.limiter_entries = c->limiter,
+		.fold = { .every = c->fold,
+			.entries = c->max_alerts,
+			.bytes = c->alert_mib * MIB,
+			.close_ns = (int64_t)c->alert_close_s * TICK_NS,
+			.remind_ns = (int64_t)c->alert_remind_s * TICK_NS },
 		.memory_bytes = c->memory_mib * MIB,
 		.seed = r->live ? (uint64_t)wall_ns() : 0,
 		.one_way_pdus = (uint32_t)c->one_way_pdus,
@@ -362,6 +367,7 @@ void run_capture_end(struct run *r)
 		transport_finish(r->transport);
 		judge_finish(r->judge);
 		watchers_finish(r->watchers, now(r));
+		judge_end(r->judge);
 	}
 	transport_free(r->transport);
 	frags_free(r->frags);

@@ -3,7 +3,6 @@
 #define SENSOR_WAIT_H
 
 #include "sensor/correlate.h"
-#include "sensor/limiter.h"
 #include "sensor/rule.h"
 #include "sensor/snapshot.h"
 #include "sensor/transaction.h"
@@ -12,9 +11,9 @@
 struct waiting_hit {
 	struct hit hit;
 	uint64_t n;
-	struct limited limit; /* of its rule's suppress */
-	bool fed;             /* its correlations know of it */
-	struct chain chain;   /* of a correlation */
+	bool counted;       /* told, or held by an alert that is open */
+	bool fed;           /* its correlations know of it */
+	struct chain chain; /* of a correlation */
 };
 
 struct wait {
