@@ -1,277 +1,13 @@
 /* judge.c - what happens with a PDU once transport has found it. */
-#include "sensor/judge.h"
+#include "sensor/judge_impl.h"
 
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "sensor/canary.h"
-#include "sensor/correlate.h"
-#include "sensor/fold.h"
-#include "sensor/limiter.h"
-#include "sensor/services.h"
-#include "sensor/wait.h"
 #include "sensor/watch.h"
-#include "sensor/ways.h"
-
-enum { JUDGE_PROTOCOLS = WAIT_LATE };
-
-#define LATE_NS (INT64_C(10) * 1000000000)
-
-struct judge {
-	struct judge_options o;
-	struct inspector inspector;
-	struct pool pool; /* waits and snapshots */
-	struct wait_queues waits;
-	struct limiter *anomalies;
-	struct fold *fold;     /* open alerts */
-	struct memory *memory; /* of correlations */
-	uint64_t pdus[JUDGE_PROTOCOLS];
-	int index_cache; /* of the dissector seen last */
-	const struct dissector *seen_last;
-	struct ways ways;
-	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
-	struct hit hits[HITS_MAX];
-	struct correlated found[HITS_MAX];
-	struct chain chain[HITS_MAX]; /* hit.chain - 1 */
-	uint32_t chains;
-};
-
-static void say_anomaly(struct judge *j, const struct anomaly *a);
-
-static unsigned index_of(struct judge *j, const struct dissector *d)
-{
-	if (j->seen_last != d) {
-		j->seen_last = d;
-		j->index_cache = service_index(d);
-	}
-	return (unsigned)j->index_cache;
-}
-
-/* --- telling ----------------------------------------------------------------------------- */
-
-/* Tells of a hit, or counts it into the alert that is open. Returns the n of the event, or 0. */
-static uint64_t tell_hit(
-	struct judge *j, const struct hit *hit, const struct event *e, const struct chain *chain)
-{
-	const struct occurrence o = { .hit = hit, .chain = chain, .event = e };
-	uint64_t before = fold_evicted(j->fold), n = fold_alert(j->fold, &o);
-	uint64_t lost = fold_evicted(j->fold) - before;
-	if (lost > 0) {
-		j->o.counters->alerts_evicted += lost;
-		struct anomaly a = { .kind = ANOMALY_ALERTS_FULL, .at = e->at, .count = lost };
-		say_anomaly(j, &a);
-	}
-	return n;
-}
-
-static const struct chain *chain_of(const struct judge *j, const struct hit *hit)
-{
-	return hit->chain == 0 ? NULL : &j->chain[hit->chain - 1];
-}
-
-/* What @hit, known to hold at @now_ns, makes hold: into found, returns how many. */
-static size_t correlated(
-	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns)
-{
-	if (!rule_feeds(hit->rule))
-		return 0;
-	uint64_t before = memory_evicted(j->memory);
-	size_t n = correlate(j->memory, j->o.rules, hit, e, now_ns, j->found, HITS_MAX);
-	uint64_t lost = memory_evicted(j->memory) - before;
-	if (lost > 0) {
-		j->o.counters->memory_evicted += lost;
-		struct anomaly a = { .kind = ANOMALY_MEMORY_FULL, .at = e->at, .count = lost };
-		say_anomaly(j, &a);
-	}
-	return n;
-}
-
-/* A rule held only with its verdict: so do the correlations that it completes. */
-static void tell_correlated(
-	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns)
-{
-	size_t n = correlated(j, hit, e, now_ns);
-	for (size_t i = 0; i < n; i++) {
-		struct correlated *one = &j->found[i];
-		if (!is_quiet(one->hit.rule))
-			tell_hit(j, &one->hit, e, &one->chain);
-	}
-}
-
-/* The verdict is known: waiting alerts go out with it, those that went out get a verdict event. */
-static void settle_hit(
-	struct judge *j, struct waiting_hit *w, const struct event *e, int64_t now_ns)
-{
-	struct hit hit = w->hit;
-	if (w->n != 0) {
-		struct alert of = { .rule = hit.rule,
-			.chain = hit.chain == 0 ? NULL : &w->chain,
-			.event = e,
-			.item = hit.item,
-			.n = w->n,
-			.count = 1,
-			.told_ns = now_ns };
-		tell_verdict(j->o.tell, &of);
-		fold_settled(j->fold, &hit, e, w->n);
-		return;
-	}
-	if (w->counted)
-		return;
-	if (hit.later) {
-		if (!rule_holds(j->o.rules, hit.rule, e, &hit))
-			return;
-		if (!w->fed)
-			tell_correlated(j, &hit, e, now_ns);
-		w->fed = true;
-		if (is_quiet(hit.rule))
-			return;
-	}
-	w->counted = true;
-	w->n = tell_hit(j, &hit, e, hit.chain == 0 ? NULL : &w->chain);
-	w->hit = hit;
-}
-
-static void drop(struct judge *j, struct wait *w)
-{
-	wait_remove(&j->waits, w);
-	wait_free(w, &j->pool);
-}
-
-static void tell_verdicts(
-	struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
-{
-	struct event e = {
-		.at = w->at,
-		.flow = w->flow,
-		.from = w->from,
-		.pdu = &w->request->pdu,
-		.reply = reply,
-		.verdict = verdict,
-		.has_tx = true,
-		.tx_id = w->tx_id - 1,
-	};
-	int64_t now_ns = verdict.reply.frame != 0 ? verdict.reply.ts_ns : w->deadline_ns;
-	for (size_t i = 0; i < w->hit_count; i++)
-		settle_hit(j, &w->hits[i], &e, now_ns);
-	if (w->transaction)
-		tell_transaction(j->o.tell, &e);
-	w->transaction = false;
-}
-
-/* The last word on a request. One that was called unanswered in time has had it, unless a reply
- * came. */
-static void settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
-{
-	if (!w->overdue || reply != NULL)
-		tell_verdicts(j, w, reply, verdict);
-	drop(j, w);
-}
-
-static bool was_told(const struct wait *w)
-{
-	for (size_t i = 0; i < w->hit_count; i++)
-		if (w->hits[i].n != 0)
-			return true;
-	return false;
-}
-
-static void forget(struct judge *j, struct wait *w)
-{
-	struct tx *tx = tx_by_id(w->flow, w->tx_id);
-	if (tx != NULL)
-		tx->wait = NULL;
-	drop(j, w);
-}
-
-/* Nobody answered in time. The alerts say so; a reply that comes late still gets its verdict event.
- */
-static void settle_overdue(struct judge *j, struct wait *w)
-{
-	if (!w->overdue)
-		tell_verdicts(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, false));
-	if (w->overdue || !was_told(w)) {
-		forget(j, w);
-		return;
-	}
-	wait_remove(&j->waits, w);
-	w->overdue = true;
-	w->queue = WAIT_LATE;
-	w->deadline_ns += LATE_NS;
-	wait_add(&j->waits, w);
-}
-
-/* No reply will come. */
-static void settle_silent(struct judge *j, struct wait *w)
-{
-	struct tx *tx = tx_by_id(w->flow, w->tx_id);
-	if (tx != NULL)
-		tx->wait = NULL;
-	settle(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, true));
-}
-
-/* Too many wait: the oldest goes out without its verdict. */
-static void make_room(struct judge *j)
-{
-	if (j->waits.count < j->o.max_waiting)
-		return;
-	struct wait *w = wait_oldest(&j->waits);
-	struct tx *tx = tx_by_id(w->flow, w->tx_id);
-	struct verdict v = {
-		.outcome = VERDICT_UNOBSERVED,
-		.text = "too many alerts waited for their verdict",
-		.latency_ns = -1,
-	};
-	if (tx != NULL)
-		tx->wait = NULL;
-	if (!w->overdue)
-		j->o.counters->alerts_waiting_full++;
-	settle(j, w, NULL, v);
-}
-
-static bool wants_transaction(struct judge *j, const struct pdu *pdu)
-{
-	uint64_t bit = UINT64_C(1) << (EVENT_PROTOCOL + index_of(j, pdu->dissector));
-	return (j->o.tell->events & bit) != 0 && pdu->tx != TX_REPLY && pdu->tx != TX_REPLY_PART;
-}
 
 /* --- judging ----------------------------------------------------------------------------- */
-
-/* Keeps the hits of an open request until its verdict; from HIGH up they are told at once,
- * unless they are repeats. False if there is no memory. */
-static bool wait_for(
-	struct judge *j, struct flow *f, const struct event *e, struct tx *tx, size_t count)
-{
-	make_room(j);
-	struct wait *w = wait_new(count, &j->pool);
-	if (w == NULL)
-		return false;
-	w->request = snapshot_take(e->pdu, &j->pool);
-	if (w->request == NULL) {
-		wait_free(w, &j->pool);
-		return false;
-	}
-	w->queue = index_of(j, e->pdu->dissector);
-	w->deadline_ns = e->at.ts_ns + (int64_t)j->o.reply_ms[w->queue] * 1000000;
-	w->flow = f;
-	w->tx_id = tx->id;
-	w->blind = tx->blind;
-	w->at = e->at;
-	w->from = e->from;
-	w->transaction = wants_transaction(j, e->pdu);
-	for (size_t i = 0; i < count; i++) {
-		struct hit *hit = &j->hits[i];
-		w->hits[i].hit = *hit;
-		if (hit->chain != 0)
-			w->hits[i].chain = *chain_of(j, hit);
-		if (hit->later || hit->rule->level < LEVEL_HIGH || fold_is_open(j->fold, hit, e))
-			continue;
-		w->hits[i].counted = true;
-		w->hits[i].n = tell_hit(j, hit, e, chain_of(j, hit));
-	}
-	tx->wait = w;
-	wait_add(&j->waits, w);
-	return true;
-}
 
 /* Hits whose verdict is known, or will never be. */
 static void tell_now(struct judge *j, const struct event *e, size_t count)
@@ -281,11 +17,11 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 		if (hit->later) {
 			if (!rule_holds(j->o.rules, hit->rule, e, hit))
 				continue;
-			tell_correlated(j, hit, e, e->at.ts_ns);
+			judge_tell_correlated(j, hit, e, e->at.ts_ns);
 			if (is_quiet(hit->rule))
 				continue;
 		}
-		tell_hit(j, hit, e, chain_of(j, hit));
+		judge_tell(j, hit, e, judge_chain(j, hit));
 	}
 }
 
@@ -321,7 +57,7 @@ static size_t with_correlated(struct judge *j, const struct event *e, size_t cou
 	size_t all = count;
 	j->chains = 0;
 	for (size_t i = 0; i < count; i++) {
-		size_t n = j->hits[i].later ? 0 : correlated(j, &j->hits[i], e, e->at.ts_ns);
+		size_t n = j->hits[i].later ? 0 : judge_correlated(j, &j->hits[i], e, e->at.ts_ns);
 		for (size_t k = 0; k < n && all < HITS_MAX; k++) {
 			j->chain[j->chains] = j->found[k].chain;
 			j->hits[all] = j->found[k].hit;
@@ -360,10 +96,10 @@ static void judge_event(struct judge *j, struct flow *f, const struct event *e, 
 	const struct tx *answered)
 {
 	size_t count = ask_rules(j, e, tx, answered);
-	bool transaction = wants_transaction(j, e->pdu);
+	bool transaction = judge_wants_transaction(j, e->pdu);
 	if (count == 0 && !transaction)
 		return;
-	if (tx != NULL && wait_for(j, f, e, tx, count))
+	if (tx != NULL && judge_wait_for(j, f, e, tx, count))
 		return;
 	tell_now(j, e, count);
 	if (transaction)
@@ -379,7 +115,7 @@ static struct tx *open_request(struct judge *j, struct flow *f, const struct eve
 		return tx;
 	j->o.counters->tx_full++;
 	if (dropped.wait != NULL)
-		settle(j, dropped.wait, NULL,
+		judge_settle(j, dropped.wait, NULL,
 			verdict_of_silence(f, dropped.from, dropped.blind, true));
 	struct anomaly a = {
 		.kind = ANOMALY_TX_FULL, .at = e->at, .flow = f, .from = e->from, .count = 1
@@ -390,24 +126,10 @@ static struct tx *open_request(struct judge *j, struct flow *f, const struct eve
 
 /* --- what transport calls ---------------------------------------------------------------- */
 
-static void say_anomaly(struct judge *j, const struct anomaly *a)
-{
-	struct anomaly told = *a;
-	uint64_t key = key_mix(0xa11, (uint64_t)a->kind);
-	if (a->flow != NULL)
-		key = key_mix(key, a->flow->id);
-	if (a->detail != NULL)
-		key = key_mix_bytes(key, (const uint8_t *)a->detail, strlen(a->detail));
-	if (limiter_doubling(j->anomalies, key, a->at.ts_ns, a->count, &told.count))
-		tell_anomaly(j->o.tell, &told);
-	else
-		j->o.counters->anomalies_held++;
-}
-
 static void on_anomaly(void *ctx, const struct anomaly *a)
 {
 	struct judge *j = ctx;
-	say_anomaly(j, a);
+	judge_say(j, a);
 	if (j->o.watchers != NULL)
 		watchers_anomaly(j->o.watchers, a);
 }
@@ -416,20 +138,20 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 static void observed(void *ctx, const struct event *e)
 {
 	struct judge *j = ctx;
-	j->pdus[index_of(j, e->pdu->dissector)]++;
+	j->pdus[judge_index(j, e->pdu->dissector)]++;
 	judge_event(j, NULL, e, NULL, NULL);
 }
 
 static void said(void *ctx, const struct anomaly *a)
 {
-	say_anomaly(ctx, a);
+	judge_say(ctx, a);
 }
 
 static void watch_ways(struct judge *j, const struct flow *f, const struct event *e)
 {
 	struct anomaly a;
 	if (ways_watch(&j->ways, j->o.counters, j->o.one_way_pdus, f, e, &a))
-		say_anomaly(j, &a);
+		judge_say(j, &a);
 }
 
 static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)
@@ -462,7 +184,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		canary_arrived(j->o.tell, at, pdu, wall_ns());
 		return;
 	}
-	j->pdus[index_of(j, pdu->dissector)]++;
+	j->pdus[judge_index(j, pdu->dissector)]++;
 	watch_ways(j, f, &e);
 	if (j->o.pdus != NULL) {
 		struct buf line = buf_over(j->pdu_line, EVE_PDU_LINE);
@@ -475,7 +197,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	if (answered != NULL && answered->wait != NULL) {
 		struct wait *w = answered->wait;
 		answered->wait = NULL;
-		settle(j, w, pdu, e.verdict);
+		judge_settle(j, w, pdu, e.verdict);
 	}
 	if (pdu->tx == TX_REQUEST)
 		tx = open_request(j, f, &e);
@@ -531,7 +253,7 @@ static void on_flow_end(void *ctx, struct flow *f, const char *why)
 		if (w == NULL)
 			continue;
 		tx->wait = NULL;
-		settle(j, w, NULL, verdict_of_silence(f, tx->from, tx->blind, true));
+		judge_settle(j, w, NULL, verdict_of_silence(f, tx->from, tx->blind, true));
 	}
 	tx_table_free(f);
 	if (j->o.canary_tag == NULL || !canary_flow(f))
@@ -544,7 +266,7 @@ void judge_tick(struct judge *j, int64_t now_ns)
 {
 	struct wait *w;
 	while ((w = wait_due(&j->waits, now_ns)) != NULL)
-		settle_overdue(j, w);
+		judge_settle_overdue(j, w);
 	fold_tick(j->fold, now_ns);
 }
 
@@ -552,7 +274,7 @@ void judge_finish(struct judge *j)
 {
 	struct wait *w;
 	while ((w = wait_oldest(&j->waits)) != NULL)
-		settle_silent(j, w);
+		judge_settle_silent(j, w);
 }
 
 void judge_end(struct judge *j)

@@ -1,0 +1,62 @@
+/* judge_impl.h - what the files of judge share. */
+#ifndef SENSOR_JUDGE_IMPL_H
+#define SENSOR_JUDGE_IMPL_H
+
+#include "sensor/correlate.h"
+#include "sensor/counters.h"
+#include "sensor/fold.h"
+#include "sensor/judge.h"
+#include "sensor/limiter.h"
+#include "sensor/wait.h"
+#include "sensor/ways.h"
+
+enum { JUDGE_PROTOCOLS = WAIT_LATE };
+
+struct judge {
+	struct judge_options o;
+	struct inspector inspector;
+	struct pool pool; /* waits and snapshots */
+	struct wait_queues waits;
+	struct limiter *anomalies;
+	struct fold *fold;     /* open alerts */
+	struct memory *memory; /* of correlations */
+	uint64_t pdus[JUDGE_PROTOCOLS];
+	int index_cache; /* of the dissector seen last */
+	const struct dissector *seen_last;
+	struct ways ways;
+	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
+	struct hit hits[HITS_MAX];
+	struct correlated found[HITS_MAX];
+	struct chain chain[HITS_MAX]; /* hit.chain - 1 */
+	uint32_t chains;
+};
+
+/* judge_wait.c */
+
+unsigned judge_index(struct judge *j, const struct dissector *d);
+void judge_say(struct judge *j, const struct anomaly *a);
+/* Tells of a hit, or counts it into the alert that is open. Returns the n of the event, or 0. */
+uint64_t judge_tell(
+	struct judge *j, const struct hit *hit, const struct event *e, const struct chain *chain);
+const struct chain *judge_chain(const struct judge *j, const struct hit *hit);
+/* What @hit, known to hold at @now_ns, makes hold: into found, returns how many. */
+size_t judge_correlated(
+	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns);
+/* A rule held only with its verdict: so do the correlations that it completes. */
+void judge_tell_correlated(
+	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns);
+bool judge_wants_transaction(struct judge *j, const struct pdu *pdu);
+/* Keeps the hits of an open request until its verdict; from HIGH up they are told at once, unless
+ * they are repeats. False if there is no memory. */
+bool judge_wait_for(
+	struct judge *j, struct flow *f, const struct event *e, struct tx *tx, size_t count);
+/* The last word on a request. One that was called unanswered in time has had it, unless a reply
+ * came. */
+void judge_settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict);
+/* Nobody answered in time. The alerts say so; a reply that comes late still gets its verdict event.
+ */
+void judge_settle_overdue(struct judge *j, struct wait *w);
+/* No reply will come. */
+void judge_settle_silent(struct judge *j, struct wait *w);
+
+#endif
