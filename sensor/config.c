@@ -84,6 +84,10 @@ static bool read_special(
 		site_roles(&c->site, src->path, v, src->faults);
 	else if (strcmp(path, "zones") == 0)
 		site_zones(&c->site, src->path, v, src->faults);
+	else if (strcmp(path, "silences") == 0)
+		quiet_silences(&c->quiet, src->path, v, false, src->faults);
+	else if (strcmp(path, "maintenance") == 0)
+		quiet_windows(&c->quiet, src->path, v, false, src->faults);
 	else
 		return false;
 	return true;
@@ -183,7 +187,7 @@ static void dump_more(const void *object, const char *path, FILE *out)
 /* ----------------------------------------------------------------------------------------- */
 
 static const char *const special_paths[] = { "names", "roles", "zones", "lists",
-	"timeouts.reply_ms", NULL };
+	"timeouts.reply_ms", "silences", "maintenance", NULL };
 
 static const struct settings settings = {
 	.all = rows,
@@ -206,6 +210,7 @@ static bool read_file(struct config *c, const char *path, struct yaml_file *file
 {
 	settings_read(&settings, c, path, file, faults);
 	site_ready(&c->site, faults);
+	quiet_ready(&c->quiet, &c->site, path, faults);
 	return faults->count == before;
 }
 
@@ -232,6 +237,7 @@ void config_dump(const struct config *c, FILE *out)
 	settings_dump(&settings, c, out);
 	dump_lists(out, c);
 	dump_site(out, &c->site);
+	quiet_dump(&c->quiet, false, out);
 }
 
 void config_free(struct config *c)
@@ -243,5 +249,6 @@ void config_free(struct config *c)
 	}
 	free(c->lists);
 	site_free(&c->site);
+	quiet_free(&c->quiet);
 	memset(c, 0, sizeof *c);
 }

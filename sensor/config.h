@@ -9,6 +9,7 @@
 
 #include "common/text_list.h"
 #include "sensor/flow.h"
+#include "sensor/quiet.h"
 #include "sensor/site.h"
 
 enum { CONFIG_PROTOCOLS = 64 };
@@ -33,6 +34,7 @@ struct config {
 	struct config_list *lists;
 	size_t list_count;
 	struct site site;
+	struct quiet quiet; /* what may change while the sensor runs */
 };
 
 /* Built-in defaults. config_free() takes any state. */

@@ -26,6 +26,8 @@ struct chain;
 
 struct alert {
 	const struct rule *rule;
+	enum rule_level level;       /* as told */
+	const struct window *window; /* maintenance that lowered it, or NULL */
 	const struct event *event;
 	const struct chain *chain; /* of a correlation, or NULL */
 	int32_t item;              /* that satisfied the rule, or -1 */
@@ -57,6 +59,19 @@ void eve_flow(
 void eve_transaction(struct buf *out, const struct eve *eve, uint64_t n, const struct event *e);
 void eve_canary(
 	struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, uint64_t latency_us);
+/* What people did to the sensor, or told it before and is so now. NULL and 0: left out. */
+struct audit {
+	const char *action; /* "silence_added" … */
+	const char *id;     /* of a silence; a window's name */
+	const char *what;   /* the whole of it */
+	const char *by, *reason;
+	int64_t until_ns; /* INT64_MAX: no end */
+	bool has_uid, has_count;
+	uint32_t uid;   /* whose process asked */
+	uint64_t count; /* alerts silenced or lowered so far */
+};
+void eve_audit(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
+	const struct audit *a);
 struct counters;
 void eve_stats(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
 	const struct counters *c);

@@ -1,6 +1,7 @@
 /* eve_alert.c - alerts, and the verdicts that follow them. */
 #include "sensor/correlate.h"
 #include "sensor/eve_json.h"
+#include "sensor/quiet.h"
 
 enum { MATCHED_MAX = 48 };
 
@@ -30,8 +31,10 @@ static void write_target(struct buf *b, const struct rule *r, const struct event
 	write_end(b, r->target == 1 ? src : dst);
 }
 
-static void write_alert(struct buf *b, const struct rule *r, const struct event *e)
+static void write_alert(struct buf *b, const struct alert *a)
 {
+	const struct rule *r = a->rule;
+	const struct event *e = a->event;
 	eve_key(b, "alert");
 	buf_lit(b, "{\"action\":\"allowed\"");
 	eve_key_uint(b, "gid", r->gid);
@@ -39,7 +42,7 @@ static void write_alert(struct buf *b, const struct rule *r, const struct event 
 	eve_key_uint(b, "rev", r->rev);
 	eve_key_text(b, "signature", r->title);
 	eve_key_text(b, "category", r->classtype == NULL ? "" : r->classtype);
-	eve_key_uint(b, "severity", severity(r->level));
+	eve_key_uint(b, "severity", severity(a->level));
 	write_target(b, r, e);
 	if (r->metadata_json != NULL) {
 		size_t mark = eve_try(b);
@@ -247,10 +250,12 @@ void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a)
 	const struct event *e = a->event;
 	const struct eve_head head = { "alert", e->at.ts_ns, e->at.frame, e->flow, e->from, e };
 	eve_head(out, eve, &head);
-	write_alert(out, a->rule, e);
+	write_alert(out, a);
 	eve_message(out, e);
 	eve_bongsu(out, eve, a->n, e->at.ts_ns);
 	write_rule(out, a->rule);
+	if (a->window != NULL)
+		eve_key_text(out, "maintenance", a->window->name);
 	write_site(out, eve, e);
 	eve_key_uint(out, "confidence", confidence(e));
 	eve_verdict_object(out, &e->verdict);
@@ -292,7 +297,7 @@ void eve_verdict(struct buf *out, const struct eve *eve, uint64_t n, const struc
 	buf_char(out, '}');
 	write_rule(out, of->rule);
 	eve_key_text(out, "title", of->rule->title);
-	eve_key_uint(out, "severity", severity(of->rule->level));
+	eve_key_uint(out, "severity", severity(of->level));
 	eve_verdict_object(out, &e->verdict);
 	buf_lit(out, "}}");
 }

@@ -276,6 +276,39 @@ void eve_canary(
 	buf_lit(out, "}}");
 }
 
+static void write_said(struct buf *b, const char *key, const char *text)
+{
+	if (text == NULL)
+		return;
+	eve_name(b, key);
+	buf_json_string(b, text, strlen(text), EVE_TEXT);
+}
+
+void eve_audit(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
+	const struct audit *a)
+{
+	const struct eve_head head = { "audit", at.ts_ns, at.frame, NULL, 0, NULL };
+	eve_head(out, eve, &head);
+	eve_key(out, "audit");
+	buf_char(out, '{');
+	eve_key_word(out, "action", a->action);
+	write_said(out, "id", a->id);
+	write_said(out, "what", a->what);
+	write_said(out, "by", a->by);
+	if (a->has_uid)
+		eve_key_uint(out, "uid", a->uid);
+	write_said(out, "reason", a->reason);
+	if (a->until_ns != INT64_MAX) {
+		eve_key(out, "until");
+		eve_time(out, a->until_ns);
+	}
+	if (a->has_count)
+		eve_key_uint(out, "count", a->count);
+	buf_char(out, '}');
+	eve_bongsu(out, eve, n, at.ts_ns);
+	buf_lit(out, "}}");
+}
+
 static const struct {
 	const char *path;
 	size_t offset;

@@ -6,6 +6,7 @@
 
 #include "sensor/counters.h"
 #include "sensor/limiter.h"
+#include "sensor/quiet.h"
 #include "sensor/snapshot.h"
 
 #define SECOND INT64_C(1000000000)
@@ -16,7 +17,7 @@ enum { BY_DEFAULT = BY_SRC | BY_DST | BY_UNIT };
 struct key {
 	uint8_t src[16], dst[16]; /* zero where they do not matter */
 	uint64_t flow, unit;
-	uint32_t sid, by;
+	uint32_t sid, level; /* as told: one that maintenance lowered is another alert */
 };
 
 _Static_assert(sizeof(struct key) == 56, "no padding in what is compared");
@@ -64,18 +65,19 @@ static bool folds(const struct fold *f, const struct rule *r)
 	return r->suppress_seconds > 0 || f->o.every;
 }
 
-static void key_of(struct key *k, const struct rule *r, const struct event *e)
+static void key_of(struct key *k, const struct hit *hit, const struct event *e)
 {
+	const struct rule *r = hit->rule;
 	const struct endpoint *src = &e->flow->end[e->from], *dst = &e->flow->end[!e->from];
-	*k = (struct key){ .sid = r->sid };
-	k->by = r->suppress_seconds > 0 ? r->suppress_by : BY_DEFAULT;
-	if (k->by & BY_SRC)
+	*k = (struct key){ .sid = r->sid, .level = (uint32_t)hit_level(hit) };
+	uint32_t by = r->suppress_seconds > 0 ? r->suppress_by : BY_DEFAULT;
+	if (by & BY_SRC)
 		memcpy(k->src, src->ip.bytes, sizeof k->src);
-	if (k->by & BY_DST)
+	if (by & BY_DST)
 		memcpy(k->dst, dst->ip.bytes, sizeof k->dst);
-	if (k->by & BY_FLOW)
+	if (by & BY_FLOW)
 		k->flow = e->flow->id;
-	if (k->by & BY_UNIT)
+	if (by & BY_UNIT)
 		k->unit = pdu_unit(e->pdu);
 }
 
@@ -190,7 +192,7 @@ static struct entry *first_due(struct fold *f)
 
 static uint64_t tell(struct fold *f, struct alert *a)
 {
-	f->levels[a->rule->level]++;
+	f->levels[a->level]++;
 	return tell_alert(f->o.tell, a);
 }
 
@@ -252,6 +254,8 @@ static void tell_rest(struct fold *f, struct entry *e, int64_t now_ns)
 	const char *in_iface = f->o.tell->eve.in_iface;
 	struct alert a = {
 		.rule = k->hit.rule,
+		.level = hit_level(&k->hit),
+		.window = k->hit.window,
 		.chain = k->hit.chain == 0 ? NULL : &k->chain,
 		.event = &k->event,
 		.change = k->event.change,
@@ -328,7 +332,7 @@ static struct entry *open_entry(struct fold *f, const struct key *k, const struc
 static struct entry *entry_of(struct fold *f, const struct occurrence *o)
 {
 	struct key k;
-	key_of(&k, o->hit->rule, o->event);
+	key_of(&k, o->hit, o->event);
 	struct entry *e = find(f, &k, o->event->verdict.outcome);
 	if (e != NULL && !has_rested(f, e, o->event->at.ts_ns))
 		return e;
@@ -344,6 +348,8 @@ uint64_t fold_alert(struct fold *f, const struct occurrence *o)
 	const struct event *event = o->event;
 	struct alert a = {
 		.rule = o->hit->rule,
+		.level = hit_level(o->hit),
+		.window = o->hit->window,
 		.chain = o->chain,
 		.event = event,
 		.change = event->change,
@@ -385,7 +391,7 @@ bool fold_is_open(const struct fold *f, const struct hit *hit, const struct even
 	struct key k;
 	if (!folds(f, hit->rule))
 		return false;
-	key_of(&k, hit->rule, event);
+	key_of(&k, hit, event);
 	for (uint32_t i = *bucket_of(f, &k); i != 0; i = f->entry[i].next)
 		if (is_of(&f->entry[i], &k) && !has_rested(f, &f->entry[i], event->at.ts_ns))
 			return true;
@@ -397,7 +403,7 @@ void fold_settled(struct fold *f, const struct hit *hit, const struct event *eve
 	struct key k;
 	if (!folds(f, hit->rule))
 		return;
-	key_of(&k, hit->rule, event);
+	key_of(&k, hit, event);
 	for (uint32_t i = *bucket_of(f, &k); i != 0; i = f->entry[i].next)
 		if (f->entry[i].open == n && is_of(&f->entry[i], &k))
 			f->entry[i].verdict = (uint8_t)event->verdict.outcome;

@@ -18,7 +18,7 @@ static void tell_now(struct judge *j, const struct event *e, size_t count)
 			if (!rule_holds(j->o.rules, hit->rule, e, hit))
 				continue;
 			judge_tell_correlated(j, hit, e, e->at.ts_ns);
-			if (is_quiet(hit->rule))
+			if (!judge_wants(j, hit, e))
 				continue;
 		}
 		judge_tell(j, hit, e, judge_chain(j, hit));
@@ -39,13 +39,14 @@ static size_t without_told(struct judge *j, const uint32_t told[TX_TOLD], size_t
 	return kept;
 }
 
-/* Takes out those that make no event, now or with their verdict. */
-static size_t without_quiet(struct judge *j, size_t count)
+/* Takes out those that make no event; of what waits for its verdict that is asked then. */
+static size_t without_unwanted(struct judge *j, const struct event *e, size_t count)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct hit *hit = &j->hits[i];
-		if (!is_quiet(hit->rule) || (hit->later && rule_feeds(hit->rule)))
+		struct hit *hit = &j->hits[i];
+		bool may = !is_quiet(hit->rule) || rule_feeds(hit->rule);
+		if (hit->later ? may : judge_wants(j, hit, e))
 			j->hits[kept++] = *hit;
 	}
 	return kept;
@@ -88,7 +89,7 @@ static size_t ask_rules(
 		count = without_told(j, answered->told, count);
 	if (tx != NULL)
 		note_told(j, tx, count);
-	return without_quiet(j, with_correlated(j, e, count));
+	return without_unwanted(j, e, with_correlated(j, e, count));
 }
 
 /* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */

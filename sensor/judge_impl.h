@@ -35,6 +35,8 @@ struct judge {
 
 unsigned judge_index(struct judge *j, const struct dissector *d);
 void judge_say(struct judge *j, const struct anomaly *a);
+/* False: the site does not want to hear of it. Else hit->window may be set. */
+bool judge_wants(struct judge *j, struct hit *hit, const struct event *e);
 /* Tells of a hit, or counts it into the alert that is open. Returns the n of the event, or 0. */
 uint64_t judge_tell(
 	struct judge *j, const struct hit *hit, const struct event *e, const struct chain *chain);

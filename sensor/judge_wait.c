@@ -1,6 +1,7 @@
 /* judge_wait.c - alerts are told, at once or with the verdict that they wait for. */
 #include "sensor/judge_impl.h"
 
+#include "sensor/quiet.h"
 #include "sensor/services.h"
 
 #define LATE_NS (INT64_C(10) * 1000000000)
@@ -26,6 +27,21 @@ void judge_say(struct judge *j, const struct anomaly *a)
 		tell_anomaly(j->o.tell, &told);
 	else
 		j->o.counters->anomalies_held++;
+}
+
+bool judge_wants(struct judge *j, struct hit *hit, const struct event *e)
+{
+	if (is_quiet(hit->rule))
+		return false;
+	if (j->o.quiet == NULL)
+		return true;
+	if (!quiet_tells(j->o.quiet, hit, e)) {
+		j->o.counters->silenced++;
+		return false;
+	}
+	hit->window = quiet_window_of(j->o.quiet, hit, e);
+	j->o.counters->maintained += hit->window != NULL;
+	return hit_level(hit) > LEVEL_INFORMATIONAL;
 }
 
 /* --- telling ----------------------------------------------------------------------------- */
@@ -71,7 +87,7 @@ void judge_tell_correlated(
 	size_t n = judge_correlated(j, hit, e, now_ns);
 	for (size_t i = 0; i < n; i++) {
 		struct correlated *one = &j->found[i];
-		if (!is_quiet(one->hit.rule))
+		if (judge_wants(j, &one->hit, e))
 			judge_tell(j, &one->hit, e, &one->chain);
 	}
 }
@@ -83,6 +99,7 @@ static void settle_hit(
 	struct hit hit = w->hit;
 	if (w->n != 0) {
 		struct alert of = { .rule = hit.rule,
+			.level = hit_level(&hit),
 			.chain = hit.chain == 0 ? NULL : &w->chain,
 			.event = e,
 			.item = hit.item,
@@ -101,8 +118,10 @@ static void settle_hit(
 		if (!w->fed)
 			judge_tell_correlated(j, &hit, e, now_ns);
 		w->fed = true;
-		if (is_quiet(hit.rule))
+		if (!judge_wants(j, &hit, e)) {
+			w->counted = true;
 			return;
+		}
 	}
 	w->counted = true;
 	w->n = judge_tell(j, &hit, e, hit.chain == 0 ? NULL : &w->chain);
@@ -238,7 +257,7 @@ bool judge_wait_for(
 		w->hits[i].hit = *hit;
 		if (hit->chain != 0)
 			w->hits[i].chain = *judge_chain(j, hit);
-		if (hit->later || hit->rule->level < LEVEL_HIGH || fold_is_open(j->fold, hit, e))
+		if (hit->later || hit_level(hit) < LEVEL_HIGH || fold_is_open(j->fold, hit, e))
 			continue;
 		w->hits[i].counted = true;
 		w->hits[i].n = judge_tell(j, hit, e, judge_chain(j, hit));

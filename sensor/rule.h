@@ -39,12 +39,15 @@ static inline bool is_quiet(const struct rule *rule)
 
 enum suppress_by { BY_SRC = 1, BY_DST = 2, BY_FLOW = 4, BY_RULE = 8, BY_UNIT = 16 };
 
+struct window;
+
 /* A rule that holds for an event, or may hold once the verdict is known. */
 struct hit {
 	const struct rule *rule;
 	bool later;     /* names verdict.*: ask again with the verdict */
 	int32_t item;   /* index of the item that satisfied it, -1: none needed */
 	uint32_t chain; /* the judge's, for correlations */
+	const struct window *window; /* the judge's: maintenance that lowers it (quiet.h), or NULL */
 };
 
 struct rules;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "sensor/audit.h"
 #include "sensor/build_info.h"
 #include "sensor/capture.h"
 #include "sensor/epoch.h"
@@ -91,7 +92,8 @@ static bool open_packs(struct run *r, struct err *err)
 static bool choose_events(struct run *r, struct err *err)
 {
 	const struct text_list *lists[] = { &r->options->events, &r->config->events };
-	r->tell->events = EVENT_ALERT | EVENT_VERDICT | EVENT_ANOMALY | EVENT_CANARY;
+	r->tell->events = EVENT_ALERT | EVENT_VERDICT | EVENT_ANOMALY | EVENT_CANARY |
+			  EVENT_AUDIT;
 	for (size_t l = 0; l < 2; l++) {
 		for (size_t i = 0; i < lists[l]->count; i++) {
 			uint64_t bit = event_bit(lists[l]->text[i]);
@@ -201,6 +203,7 @@ static bool open_judge(struct run *r, struct err *err)
 		.reply_ms = c->reply_ms,
 		.canary_tag = r->canary ? r->tag : NULL,
 		.watchers = r->watchers,
+		.quiet = &r->config->quiet,
 		.flow_facts = site_facts,
 		.facts_ctx = &r->config->site,
 	};
@@ -377,6 +380,7 @@ void run_capture_end(struct run *r)
 
 void run_tick(struct run *r, struct stamp at)
 {
+	audit_tick(r, at);
 	r->tick_ns = at.ts_ns + TICK_NS;
 	watchers_tick(r->watchers, at);
 }

@@ -14,6 +14,7 @@ static const struct {
 	{ "flow", EVENT_FLOW },
 	{ "stats", EVENT_STATS },
 	{ "canary", EVENT_CANARY },
+	{ "audit", EVENT_AUDIT },
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0], NAMES_MAX = 80 };
 
@@ -115,6 +116,15 @@ uint64_t tell_canary(struct tell *t, struct stamp at, uint64_t latency_us)
 		return 0;
 	eve_canary(&out, &t->eve, t->n, at, latency_us);
 	return end(t, "canary", &out);
+}
+
+uint64_t tell_audit(struct tell *t, struct stamp at, const struct audit *a)
+{
+	struct buf out;
+	if (!begin(t, EVENT_AUDIT, &out))
+		return 0;
+	eve_audit(&out, &t->eve, t->n, at, a);
+	return end(t, "audit", &out);
 }
 
 uint64_t tell_stats(struct tell *t, struct stamp at)

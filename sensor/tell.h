@@ -13,6 +13,7 @@ enum event_bits {
 	EVENT_FLOW = 1 << 3,
 	EVENT_STATS = 1 << 4,
 	EVENT_CANARY = 1 << 5,
+	EVENT_AUDIT = 1 << 6,
 	EVENT_PROTOCOL = 8, /* a shift, not a bit */
 };
 
@@ -37,6 +38,7 @@ uint64_t tell_anomaly(struct tell *t, const struct anomaly *a);
 uint64_t tell_flow(struct tell *t, const struct flow *f, const char *why);
 uint64_t tell_transaction(struct tell *t, const struct event *e);
 uint64_t tell_canary(struct tell *t, struct stamp at, uint64_t latency_us);
+uint64_t tell_audit(struct tell *t, struct stamp at, const struct audit *a);
 uint64_t tell_stats(struct tell *t, struct stamp at);
 
 #endif

@@ -9,6 +9,8 @@
 
 #define SECOND INT64_C(1000000000)
 
+#define END INT64_C(4133980800) /* 2101 */
+
 enum { DAY = 86400, DAY_MIN = 1440, YEAR_FIRST = 1970, YEAR_LAST = 2100, CHANGES = 512 };
 
 static const char *const day_names[7] = { "monday", "tuesday", "wednesday", "thursday", "friday",
@@ -77,8 +79,9 @@ bool when_parse(const char *text, int64_t *ns)
 	time_t t = timegm(&tm);
 	if (*text != '\0' || tm.tm_mday != day)
 		return false;
-	*ns = ((int64_t)t + seconds - zone) * SECOND;
-	return true;
+	int64_t utc = (int64_t)t + seconds - zone;
+	*ns = utc * SECOND;
+	return utc >= 0 && utc < END;
 }
 
 void when_print(int64_t ns, char out[WHEN_TEXT])

@@ -188,6 +188,9 @@ def main():
                 data = f.read()
             for document in data.split(b"\n---\n"):
                 put(out, target, document)
+    with open(os.path.join(ROOT, "rules", "README.md"), "rb") as f:
+        for part in re.findall(rb"```yaml\n((?:silences|maintenance):.*?)```", f.read(), re.S):
+            put(out, "fuzz_config", part.replace(b"[boiler controller, 10.9.1.0/24]", b"10.9.1.0/24"))
 
 
 if __name__ == "__main__":

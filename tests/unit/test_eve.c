@@ -144,9 +144,13 @@ static void alert_has_what_readers_expect(void **state)
 	rule.attck_v18_json = "[\"T0836\"]";
 	rule.verb = "write";
 	rule.target = 2;
-	const struct alert a = {
-		.rule = &rule, .event = &e, .item = -1, .n = 5, .count = 4, .suppressed = 3
-	};
+	const struct alert a = { .rule = &rule,
+		.level = LEVEL_HIGH,
+		.event = &e,
+		.item = -1,
+		.n = 5,
+		.count = 4,
+		.suppressed = 3 };
 	struct buf b = buf_over(line, sizeof line);
 	eve_alert(&b, &eve, &a);
 	json_t *json = read_back(&b);
@@ -321,9 +325,12 @@ static void hostile_values_are_json(void **state)
 			.flow = &flow,
 			.pdu = &p,
 			.verdict = { .outcome = VERDICT_NONE } };
-		const struct alert a = {
-			.rule = &rule, .event = &e, .item = -1, .n = 1, .count = 1
-		};
+		const struct alert a = { .rule = &rule,
+			.level = LEVEL_HIGH,
+			.event = &e,
+			.item = -1,
+			.n = 1,
+			.count = 1 };
 		struct buf b = buf_over(line, sizeof line), c = buf_over(line, sizeof line),
 			   d = buf_over(long_line, sizeof long_line);
 		eve_alert(&b, &eve, &a);
@@ -361,7 +368,9 @@ static void a_line_is_bounded(void **state)
 		.flow = &flow,
 		.pdu = &p,
 		.verdict = { .outcome = VERDICT_REJECTED, .text = huge } };
-	const struct alert a = { .rule = &rule, .event = &e, .item = -1, .n = 1, .count = 1 };
+	const struct alert a = {
+		.rule = &rule, .level = LEVEL_HIGH, .event = &e, .item = -1, .n = 1, .count = 1
+	};
 	struct buf b = buf_over(line, sizeof line), d = buf_over(long_line, sizeof long_line);
 	eve_alert(&b, &eve, &a);
 	json_t *json = read_back(&b);
@@ -457,7 +466,7 @@ static void verdict_names_its_alert(void **state)
 		.verdict = { .outcome = VERDICT_ACCEPTED,
 			.latency_ns = 2000000,
 			.reply = { 2000001, 11 } } };
-	const struct alert of = { .rule = &rule, .event = &e, .n = 41 };
+	const struct alert of = { .rule = &rule, .level = LEVEL_HIGH, .event = &e, .n = 41 };
 	struct buf b = buf_over(line, sizeof line);
 	eve_verdict(&b, &eve, 42, &of);
 	json_t *json = read_back(&b);
