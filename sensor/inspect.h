@@ -61,6 +61,12 @@ struct inspector {
 	void (*flow_change)(
 		void *ctx, struct flow *f, enum flow_change change, unsigned from, struct stamp at);
 	void (*aside)(void *ctx, const struct aside *a); /* may be NULL */
+	/* What end[@from] says first, as far as it stands in one packet: in a TCP connection whose
+	 * start was seen, or over UDP. May be NULL. */
+	void (*first_bytes)(
+		void *ctx, struct flow *f, unsigned from, struct stamp at, struct reader bytes);
+	/* A TCP packet of no connection with flags that no stack sends there; may be NULL. */
+	void (*stray)(void *ctx, const struct packet *p);
 };
 
 #endif

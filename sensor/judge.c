@@ -242,6 +242,21 @@ static void on_aside(void *ctx, const struct aside *a)
 		watchers_aside(j->o.watchers, a);
 }
 
+static void on_first_bytes(
+	void *ctx, struct flow *f, unsigned from, struct stamp at, struct reader bytes)
+{
+	struct judge *j = ctx;
+	if (watches(j, f))
+		watchers_first_bytes(j->o.watchers, f, from, at, bytes);
+}
+
+static void on_stray(void *ctx, const struct packet *p)
+{
+	struct judge *j = ctx;
+	if (j->o.watchers != NULL)
+		watchers_stray(j->o.watchers, p);
+}
+
 static void on_flow_end(void *ctx, struct flow *f, const char *why)
 {
 	struct judge *j = ctx;
@@ -313,6 +328,8 @@ struct judge *judge_new(const struct judge_options *o)
 		.flow_end = on_flow_end,
 		.flow_change = on_flow_change,
 		.aside = on_aside,
+		.first_bytes = on_first_bytes,
+		.stray = on_stray,
 	};
 	struct watch_out out = { .ctx = j, .observe = observed, .anomaly = said };
 	if (o->watchers != NULL)

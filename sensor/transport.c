@@ -177,6 +177,28 @@ static void evict(struct transport *t, struct stamp at)
 	tell_doubling(t, &t->flows_full, ANOMALY_FLOWS_FULL, NULL, 0, at);
 }
 
+static void take_syn(struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	s->syn[from] = true;
+	s->start[from] = p->seq + 1;
+	s->flow.client = p->tcp_flags & TCP_ACK ? (uint8_t)!from : (uint8_t)from;
+	s->flow.client_sure = true;
+	if (s->flow.stream != NULL)
+		stream_syn(s->flow.stream, from, p->seq + 1);
+	/* Of several SYNs the answered one counts. */
+	if (!(p->tcp_flags & TCP_ACK))
+		return;
+	s->syn[!from] = true;
+	s->start[!from] = p->ack;
+	if (s->flow.stream != NULL)
+		stream_syn(s->flow.stream, !from, p->ack);
+}
+
+static bool is_syn(const struct packet *p)
+{
+	return p->l4 == L4_TCP && (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN;
+}
+
 static struct flow_slot *flow_begin(struct transport *t, const struct packet *p, uint64_t hash)
 {
 	if (flow_table_full(t->flows))
@@ -186,6 +208,8 @@ static struct flow_slot *flow_begin(struct transport *t, const struct packet *p,
 	if (s == NULL)
 		return NULL;
 	t->counters->flows++;
+	if (is_syn(p))
+		take_syn(s, 0, p);
 	detect_start(t, s);
 	t->inspector->flow_start(t->inspector->ctx, &s->flow, p->at);
 	return s;
@@ -223,23 +247,6 @@ static bool goes_on(struct flow_slot *s, unsigned from, const struct packet *p)
 	s->wisher = (uint8_t)from;
 	s->wish = p->seq;
 	return true;
-}
-
-static void take_syn(struct flow_slot *s, unsigned from, const struct packet *p)
-{
-	s->syn[from] = true;
-	s->start[from] = p->seq + 1;
-	s->flow.client = p->tcp_flags & TCP_ACK ? (uint8_t)!from : (uint8_t)from;
-	s->flow.client_sure = true;
-	if (s->flow.stream != NULL)
-		stream_syn(s->flow.stream, from, p->seq + 1);
-	/* Of several SYNs the answered one counts. */
-	if (!(p->tcp_flags & TCP_ACK))
-		return;
-	s->syn[!from] = true;
-	s->start[!from] = p->ack;
-	if (s->flow.stream != NULL)
-		stream_syn(s->flow.stream, !from, p->ack);
 }
 
 static void take_end(
@@ -295,12 +302,32 @@ static bool take_payload(
 	return fresh;
 }
 
+/* Where a TCP connection's start was seen, these must be the bytes behind the SYN. */
+static void first_bytes(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	uint32_t seq = p->seq + (p->tcp_flags & TCP_SYN ? 1 : 0);
+	if (p->l4 == L4_TCP && (!s->syn[from] || seq != s->start[from]))
+		return;
+	s->flow.said |= (uint8_t)(1u << from);
+	if (t->inspector->first_bytes != NULL)
+		t->inspector->first_bytes(t->inspector->ctx, &s->flow, from, p->at,
+			rd_over(p->payload, p->payload_len));
+}
+
+/* Bare ACKs and resets may be the rest of something; these are the probes of scanners. */
+static void stray(struct transport *t, const struct packet *p)
+{
+	if (!(p->tcp_flags & (TCP_ACK | TCP_RST)) && t->inspector->stray != NULL)
+		t->inspector->stray(t->inspector->ctx, p);
+}
+
 static void tcp_packet(struct transport *t, const struct packet *p, uint64_t hash)
 {
 	unsigned from = 0;
 	struct flow_slot *s = flow_table_find(t->flows, p, hash, &from);
 	bool copy = duplicates_seen(t->seen, p, hash);
-	bool syn = (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN;
+	bool syn = is_syn(p);
 	bool payload = p->payload_wire_len > 0 && !(p->tcp_flags & TCP_RST);
 	if (copy && !payload) {
 		t->counters->duplicates++;
@@ -315,8 +342,10 @@ static void tcp_packet(struct transport *t, const struct packet *p, uint64_t has
 		s = NULL;
 	}
 	if (s == NULL) {
-		if (!syn && !payload)
+		if (!syn && !payload) {
+			stray(t, p);
 			return;
+		}
 		s = flow_begin(t, p, hash);
 		if (s == NULL)
 			return;
@@ -329,6 +358,8 @@ static void tcp_packet(struct transport *t, const struct packet *p, uint64_t has
 	if (payload && !take_payload(t, s, from, p, copy))
 		return;
 	count_packet(t, s, from, p);
+	if (payload && !(s->flow.said >> from & 1))
+		first_bytes(t, s, from, p);
 	if (p->tcp_flags & (TCP_FIN | TCP_RST))
 		take_end(t, s, from, p);
 }
@@ -346,6 +377,8 @@ static void udp_packet(struct transport *t, const struct packet *p, uint64_t has
 	if (s == NULL)
 		return;
 	count_packet(t, s, from, p);
+	if (p->payload_len > 0 && !(s->flow.said >> from & 1))
+		first_bytes(t, s, from, p);
 	struct piece in = { p->payload, p->payload_len, 0, p->at };
 	uint32_t cut = p->payload_wire_len - p->payload_len;
 	if (s->mode == FLOW_ENCRYPTED)

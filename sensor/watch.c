@@ -98,6 +98,17 @@ void watchers_aside(struct watchers *w, const struct aside *a)
 	ASK(aside, a);
 }
 
+void watchers_first_bytes(
+	struct watchers *w, struct flow *f, unsigned from, struct stamp at, struct reader bytes)
+{
+	ASK(first_bytes, f, from, at, bytes);
+}
+
+void watchers_stray(struct watchers *w, const struct packet *p)
+{
+	ASK(stray, p);
+}
+
 void watchers_anomaly(struct watchers *w, const struct anomaly *a)
 {
 	ASK(anomaly, a);

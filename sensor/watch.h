@@ -45,6 +45,11 @@ struct watcher {
 	 * what dissector.keep names. */
 	void (*pdu)(void *self, const struct event *e);
 	void (*aside)(void *self, const struct aside *a);
+	/* What an end of a flow says first; inspect.h. */
+	void (*first_bytes)(
+		void *self, struct flow *f, unsigned from, struct stamp at, struct reader bytes);
+	/* A TCP packet of no flow that no stack sends. */
+	void (*stray)(void *self, const struct packet *p);
 	void (*anomaly)(void *self, const struct anomaly *a);
 	/* About every second of packet time, live of wall time too. May step back. */
 	void (*tick)(void *self, struct stamp now);
@@ -65,6 +70,9 @@ void watchers_flow(struct watchers *w, struct flow *f, enum flow_change change, 
 	struct stamp at);
 void watchers_pdu(struct watchers *w, const struct event *e);
 void watchers_aside(struct watchers *w, const struct aside *a);
+void watchers_first_bytes(
+	struct watchers *w, struct flow *f, unsigned from, struct stamp at, struct reader bytes);
+void watchers_stray(struct watchers *w, const struct packet *p);
 void watchers_anomaly(struct watchers *w, const struct anomaly *a);
 void watchers_tick(struct watchers *w, struct stamp now);
 void watchers_finish(struct watchers *w, struct stamp now);

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct counters counters = { 0 };
 	struct walk seen = { .d = dissectors[0] };
 	const struct inspector inspector = { &seen, on_pdu, on_anomaly, on_flow, on_flow_end, NULL,
-		NULL };
+		NULL, NULL, NULL };
 	struct frag_options fo = { .max_datagrams = 8,
 		.max_bytes = 1 << 20,
 		.timeout_s = 30,

@@ -175,8 +175,8 @@ static struct kit *kit_new(const struct transport_options *o)
 	assert_non_null(k);
 	if (o != NULL)
 		k->o = *o;
-	k->inspector =
-		(struct inspector){ k, kit_pdu, kit_anomaly, kit_start, kit_end, NULL, NULL };
+	k->inspector = (struct inspector){ k, kit_pdu, kit_anomaly, kit_start, kit_end, NULL, NULL,
+		NULL, NULL };
 	k->o.counters = &k->counters;
 	k->o.inspector = &k->inspector;
 	if (k->o.dissectors == NULL)

@@ -70,7 +70,7 @@ static void on_flow_end(void *ctx, struct flow *f, const char *why)
 }
 
 static const struct inspector inspector = { NULL, on_pdu, on_anomaly, on_flow, on_flow_end, NULL,
-	NULL };
+	NULL, NULL, NULL };
 
 /* --- the same flows, read byte by byte -------------------------------------------------------- */
 
