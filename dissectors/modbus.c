@@ -61,10 +61,10 @@ static void pair(struct pdu *out, enum dir dir)
 		out->tx = TX_REQUEST_SILENT;
 }
 
-static void read_body(struct reader body, struct dissect *d, struct pdu *out)
+static void read_body(struct reader *body, struct dissect *d, struct pdu *out)
 {
 	struct flow_state *state = d->state;
-	modbus_take8(&body, out, MODBUS_UNIT);
+	modbus_take8(body, out, MODBUS_UNIT);
 	modbus_pdu(body, pdu_dir(d->dir), out);
 	pair(out, d->dir);
 	if (out->tx == TX_REQUEST)
@@ -108,7 +108,7 @@ static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pd
 	if (r.overrun)
 		return more(d, MBAP_BYTES + (size_t)h.length);
 
-	read_body(body, d, out);
+	read_body(&body, d, out);
 	if (h.protocol != 0 && out->malformed != NULL)
 		return bad_protocol(out);
 	*in = r;
@@ -128,7 +128,7 @@ static enum outcome dissect_rtu(struct reader *in, struct dissect *d, struct pdu
 	struct reader frame = rd_slice(in, length);
 	frame.left -= 2;
 	pdu_uint(out, MODBUS_FRAMING, MODBUS_RTU);
-	read_body(frame, d, out);
+	read_body(&frame, d, out);
 	return DISSECT_OK;
 }
 
@@ -136,8 +136,9 @@ static enum outcome dissect_rtu(struct reader *in, struct dissect *d, struct pdu
 static bool fits(const uint8_t *bytes, size_t n, enum pdu_dir dir)
 {
 	struct pdu scratch;
+	struct reader pdu = rd_over(bytes, n);
 	pdu_init(&scratch);
-	return modbus_pdu(rd_over(bytes, n), dir, &scratch);
+	return modbus_pdu(&pdu, dir, &scratch);
 }
 
 /* A frame with a good CRC whose layout fits as well. */

@@ -132,7 +132,7 @@ const char *modbus_exception_name(unsigned code); /* or NULL */
 /* modbus_pdu.c: reads a PDU, function code first, and sets everything it says. Damage is noted
  * in out->malformed with the fields before it kept. Tells whether the reader was used up exactly
  * and nothing was wrong. */
-bool modbus_pdu(struct reader pdu, enum pdu_dir dir, struct pdu *out);
+bool modbus_pdu(struct reader *pdu, enum pdu_dir dir, struct pdu *out);
 /* Reads two bytes into a field; leaves it unset past the end. */
 uint16_t modbus_take16(struct reader *r, struct pdu *out, unsigned field);
 uint8_t modbus_take8(struct reader *r, struct pdu *out, unsigned field);
@@ -151,8 +151,8 @@ struct modbus_open {
 	struct modbus_request {
 		uint16_t transaction;
 		uint8_t unit, code;
-		uint16_t echo[3];
 		bool waiting;
+		uint64_t echo; /* of three words */
 	} request[MODBUS_OPEN];
 	uint32_t next;  /* requests so far */
 	uint16_t first; /* transaction id of the first request seen */

@@ -6,7 +6,7 @@
 enum { TRUST_MAX = 7, OLDER_MAX = 256 };
 
 /* What a write says and its reply must repeat. */
-static void echoed(const struct pdu *p, uint16_t out[3])
+static uint64_t echoed(const struct pdu *p)
 {
 	// clang-format off
 	static const uint8_t fields[MODBUS_CODES][3] = { /* index + 1 */
@@ -17,10 +17,13 @@ static void echoed(const struct pdu *p, uint16_t out[3])
 		[22] = { MODBUS_ADDRESS + 1, MODBUS_AND_MASK + 1, MODBUS_OR_MASK + 1 },
 	};
 	// clang-format on
-	for (int i = 0; i < 3; i++) {
-		unsigned field = fields[p->code][i];
-		out[i] = field > 0 && pdu_has(p, field - 1) ? (uint16_t)p->value[field - 1].u : 0;
+	uint64_t words = 0;
+	for (int i = 0; i < 3 && fields[p->code][i] > 0; i++) {
+		unsigned field = fields[p->code][i] - 1u;
+		if (pdu_has(p, field))
+			words |= (p->value[field].u & 0xffff) << (16 * i);
 	}
+	return words;
 }
 
 static uint16_t transaction_of(const struct pdu *p)
@@ -38,15 +41,14 @@ void modbus_open_request(struct modbus_open *o, const struct pdu *p)
 		.unit = (uint8_t)p->value[MODBUS_UNIT].u,
 		.code = (uint8_t)p->code,
 		.waiting = true,
+		.echo = echoed(p),
 	};
-	echoed(p, r->echo);
 	if (o->next == 1)
 		o->first = r->transaction;
 }
 
 /* The request it answers, the latest first; with several alike, the one whose words it repeats. */
-static struct modbus_request *find(
-	struct modbus_open *o, const struct pdu *p, const uint16_t echo[3])
+static struct modbus_request *find(struct modbus_open *o, const struct pdu *p, uint64_t echo)
 {
 	uint16_t transaction = transaction_of(p);
 	struct modbus_request *found = NULL;
@@ -55,7 +57,7 @@ static struct modbus_request *find(
 		if (!r->waiting || r->transaction != transaction ||
 			r->unit != p->value[MODBUS_UNIT].u || r->code != p->code)
 			continue;
-		if (p->rejected || memcmp(r->echo, echo, sizeof r->echo) == 0)
+		if (p->rejected || r->echo == echo)
 			return r;
 		if (found == NULL)
 			found = r;
@@ -73,14 +75,13 @@ static bool may_pair_loosely(const struct modbus_open *o, uint16_t transaction)
 
 void modbus_open_reply(struct modbus_open *o, struct pdu *p)
 {
-	uint16_t echo[3];
-	echoed(p, echo);
+	uint64_t echo = echoed(p);
 	struct modbus_request *r = find(o, p, echo);
 	if (r != NULL) {
 		r->waiting = false;
 		if (o->trust < TRUST_MAX)
 			o->trust++;
-		if (!p->rejected && p->status == 0 && memcmp(r->echo, echo, sizeof echo) != 0)
+		if (!p->rejected && p->status == 0 && r->echo != echo)
 			pdu_damaged(p, "reply does not echo the write");
 		return;
 	}

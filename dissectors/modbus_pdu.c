@@ -403,11 +403,11 @@ static enum modbus_layout layout_of(uint8_t code, enum pdu_dir dir)
 	return dir == PDU_REQ ? fn->request : fn->reply;
 }
 
-bool modbus_pdu(struct reader pdu, enum pdu_dir dir, struct pdu *out)
+bool modbus_pdu(struct reader *pdu, enum pdu_dir dir, struct pdu *out)
 {
-	uint8_t code = rd_u8(&pdu);
+	uint8_t code = rd_u8(pdu);
 	const struct modbus_function *fn = &modbus_functions[code & ~MODBUS_EXCEPTION_BIT];
-	if (pdu.overrun) {
+	if (pdu->overrun) {
 		pdu_damaged(out, "no function code");
 		return false;
 	}
@@ -420,10 +420,10 @@ bool modbus_pdu(struct reader pdu, enum pdu_dir dir, struct pdu *out)
 	if (out->code == 0)
 		pdu_damaged(out, "function code 0");
 
-	parsers[layout_of(code, dir)](&pdu, fn, out);
-	if (pdu.overrun)
+	parsers[layout_of(code, dir)](pdu, fn, out);
+	if (pdu->overrun)
 		pdu_damaged(out, "message ends before its fields do");
-	else if (pdu.left > 0)
+	else if (pdu->left > 0)
 		pdu_damaged(out, "bytes left over after the message");
 	return out->malformed == NULL;
 }

@@ -37,9 +37,8 @@ static inline const uint8_t *rd_bytes(struct reader *r, size_t n)
 static inline struct reader rd_slice(struct reader *r, size_t n)
 {
 	const uint8_t *bytes = rd_bytes(r, n);
-	if (bytes == NULL)
-		return (struct reader){ .overrun = true };
-	return rd_over(bytes, n);
+	bool there = !r->overrun;
+	return (struct reader){ .at = bytes, .left = there ? n : 0, .overrun = !there };
 }
 
 static inline void rd_skip(struct reader *r, size_t n)

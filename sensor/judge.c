@@ -158,11 +158,9 @@ static void watch_ways(struct judge *j, const struct flow *f, const struct event
 static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)
 {
 	struct judge *j = ctx;
-	struct event e = {
-		.at = at, .flow = f, .from = from, .pdu = pdu, .verdict.outcome = VERDICT_NONE
-	};
-	e.verdict.latency_ns = -1;
+	struct event e;
 	struct tx *tx = NULL, *answered = NULL;
+	event_begin(&e, f, from, at, pdu);
 
 	if (at.ts_ns >= j->waits.next_ns || at.ts_ns >= fold_next_ns(j->fold))
 		judge_tick(j, at.ts_ns);
@@ -174,7 +172,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		answered = tx_match(f, from, pdu);
 		if (answered != NULL)
 			pdu->request = answered->kept;
-		e.verdict = verdict_of_reply(answered, at, pdu);
+		verdict_of_reply(&e.verdict, answered, at, pdu);
 	} else if (pdu->tx == TX_REQUEST) {
 		e.verdict.outcome = VERDICT_PENDING;
 	} else if (pdu->tx == TX_REQUEST_SILENT) {

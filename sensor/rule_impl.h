@@ -242,11 +242,16 @@ static inline const struct compiled *compiled_of(const struct rule *rule)
 
 struct split; /* rule_index.c */
 
+enum { SHAPE_FIELDS = 4 };
+
 /* The rules that may hold for one protocol. */
 struct group {
 	const struct dissector *dissector;
 	struct split *tree;
 	size_t rules;
+	size_t number;                     /* its index in rules.groups */
+	uint8_t shape_field[SHAPE_FIELDS]; /* header fields of a shape (rule_plan.c) */
+	uint8_t shape_fields;
 };
 
 struct rules {
@@ -274,6 +279,7 @@ static inline unsigned label_table(unsigned envelope)
 /* rule_quick.c: takes the quick part out of root, once that is complete. */
 void quick_split(struct compiled *c, struct arena *arena);
 bool quick_passes(const struct compiled *c, const struct event *e);
+bool quick_holds_for(const struct quick *q, uint64_t n);
 
 /* rule_index.c: builds the groups. */
 void rules_index(struct rules *rules);
@@ -323,6 +329,12 @@ struct gate {
 	uint64_t bits;    /* enum gate_bit */
 };
 
+/* Is all that @needed there? */
+static inline bool gate_passes(const struct gate *needed, const struct gate *there)
+{
+	return ((needed->present & ~there->present) | (needed->bits & ~there->bits)) == 0;
+}
+
 struct leaf {
 	struct gate gate;
 	const struct compiled *rule;
@@ -363,10 +375,54 @@ struct tally {
 	uint64_t asked, held, timed, timed_ns;
 };
 
+/* --- plans (rule_plan.c) ----------------------------------------------------------------- */
+
+/* What a walk over the tree comes to for events of one shape: the same fields present, of the same
+ * direction, outcome and function. Most traffic has few shapes, so it is walked once for each. */
+enum step_kind {
+	STEP_ASK,   /* a rule */
+	STEP_REST,  /* a rule whose quick part holds for the shape */
+	STEP_ITEMS, /* a split by items */
+	STEP_WALK,  /* a split by something else that the shape does not tell */
+};
+
+struct plan_step {
+	enum step_kind kind;
+	union {
+		const struct compiled *rule;
+		const struct split *split;
+	};
+};
+
+struct shape {
+	struct gate gate; /* above the gate's own bits: direction, outcome */
+	uint64_t values;  /* 16 bits each */
+};
+
+enum { PLAN_STEPS = 22, PLANS = 64 };
+
+struct plan {
+	struct shape shape;
+	bool made, whole; /* not whole: it has too many steps */
+	uint16_t count;
+	struct plan_step step[PLAN_STEPS];
+};
+
+/* Which fields tell shapes of @g apart; its tree is complete. */
+void plan_fields(struct group *g);
+/* The plan for events like @e with @gate, out of PLANS of the group's. NULL: there is none, and the
+ * tree has to be walked. */
+const struct plan *plan_for(
+	struct plan *plans, const struct group *g, const struct event *e, struct gate gate);
+
+enum { NEAR = 64 };
+
 /* Rules that wait for items, and parts of the tree that do. */
 struct rule_run {
 	const struct rules *rules;
-	struct tally *tally; /* one a rule */
+	struct plan **plans;            /* PLANS for each group, from its first event on */
+	const struct group *near[NEAR]; /* by the dissector's address */
+	struct tally *tally;            /* one a rule */
 	uint64_t events, hits_cut, items_cut;
 	bool timing; /* this event is sampled */
 	struct regex_run *regex;

@@ -418,8 +418,10 @@ void rules_index(struct rules *rules)
 		for (size_t i = 0; i < rules->count; i++)
 			if (belongs(&entries[i], d))
 				set[n++] = &entries[i];
-		rules->groups[g] =
-			(struct group){ .dissector = d, .rules = n, .tree = grow(&b, set, n, 0) };
+		rules->groups[g] = (struct group){
+			.dissector = d, .rules = n, .number = g, .tree = grow(&b, set, n, 0)
+		};
+		plan_fields(&rules->groups[g]);
 	}
 	arena_free(&b.arena);
 }

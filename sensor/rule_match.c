@@ -1,4 +1,5 @@
-/* rule_match.c - asks the few rules that can hold for an event. Nothing here allocates. */
+/* rule_match.c - asks the few rules that can hold for an event. Nothing here allocates, but for
+ * the plans of a protocol at its first event. */
 #include "sensor/rule_impl.h"
 
 #include <stdlib.h>
@@ -13,13 +14,14 @@ struct rule_run *rule_run_new(const struct rules *rules)
 	size_t n = rules->count + 1;
 	run->rules = rules;
 	run->item_split_cap = rules->item_splits;
+	run->plans = calloc(rules->group_count + 1, sizeof *run->plans);
 	run->tally = calloc(n, sizeof *run->tally);
 	run->pending = calloc(n, sizeof *run->pending);
 	run->seen = calloc(n, sizeof *run->seen);
 	run->item_split = calloc((size_t)rules->item_splits + 1, sizeof *run->item_split);
 	run->form = calloc(1, FORM_BYTES);
 	run->regex = regex_run_new();
-	if (run->tally == NULL || run->pending == NULL || run->seen == NULL ||
+	if (run->plans == NULL || run->tally == NULL || run->pending == NULL || run->seen == NULL ||
 		run->item_split == NULL || run->form == NULL || run->regex == NULL) {
 		rule_run_free(run);
 		return NULL;
@@ -31,6 +33,9 @@ void rule_run_free(struct rule_run *run)
 {
 	if (run == NULL)
 		return;
+	for (size_t i = 0; run->plans != NULL && i < run->rules->group_count; i++)
+		free(run->plans[i]);
+	free(run->plans);
 	free(run->tally);
 	free(run->pending);
 	free(run->seen);
@@ -40,7 +45,7 @@ void rule_run_free(struct rule_run *run)
 	free(run);
 }
 
-static const struct group *group_of(const struct rules *rules, const struct dissector *d)
+static const struct group *find_group(const struct rules *rules, const struct dissector *d)
 {
 	for (size_t i = 0; i < rules->group_count; i++)
 		if (rules->groups[i].dissector == d)
@@ -48,9 +53,17 @@ static const struct group *group_of(const struct rules *rules, const struct diss
 	return NULL;
 }
 
+static const struct group *group_of(struct rule_run *run, const struct dissector *d)
+{
+	const struct group **near = &run->near[(uintptr_t)d / sizeof *d % NEAR];
+	if (*near == NULL || (*near)->dissector != d)
+		*near = find_group(run->rules, d);
+	return *near;
+}
+
 bool rules_watch(const struct rules *rules, const struct dissector *d)
 {
-	const struct group *g = group_of(rules, d);
+	const struct group *g = find_group(rules, d);
 	return g != NULL && g->tree != NULL;
 }
 
@@ -64,21 +77,21 @@ struct walk {
 	int32_t item; /* its index, -1 before items are pulled */
 };
 
-static enum tri ask_rest(const struct walk *w, const struct compiled *c)
+static enum tri ask_rest(const struct walk *w, const struct compiled *c, bool quick)
 {
-	if (!quick_passes(c, w->look.e))
+	if (!quick && !quick_passes(c, w->look.e))
 		return NO;
 	return c->rest == NULL ? YES : node_holds(c->rest, &w->look);
 }
 
-static enum tri ask(struct walk *w, const struct compiled *c)
+static enum tri ask(struct walk *w, const struct compiled *c, bool quick)
 {
 	struct tally *t = &w->run->tally[c->rule.index];
 	t->asked++;
 	if (!w->run->timing)
-		return ask_rest(w, c);
+		return ask_rest(w, c, quick);
 	int64_t start = mono_ns();
-	enum tri holds = ask_rest(w, c);
+	enum tri holds = ask_rest(w, c, quick);
 	t->timed_ns += (uint64_t)(mono_ns() - start);
 	t->timed++;
 	return holds;
@@ -96,11 +109,12 @@ static void hit(struct walk *w, const struct compiled *c, bool later)
 	w->hits[w->count++] = (struct hit){ .rule = &c->rule, .later = later, .item = w->item };
 }
 
-static void candidate(struct walk *w, const struct compiled *c)
+/* @quick: its quick part is known to hold. */
+static void candidate(struct walk *w, const struct compiled *c, bool quick)
 {
 	if (w->look.item != NULL && w->run->seen[c->rule.index] == w->run->serial)
 		return;
-	enum tri holds = ask(w, c);
+	enum tri holds = ask(w, c, quick);
 	if (holds == YES)
 		hit(w, c, false);
 	else if (holds == MAYBE && w->look.item == NULL && c->root->items)
@@ -109,31 +123,33 @@ static void candidate(struct walk *w, const struct compiled *c)
 		hit(w, c, true);
 }
 
+/* Which of the six labels the ends have. */
+static uint64_t labels_of(const struct flow *f, unsigned from)
+{
+	unsigned to = !from;
+	return (f->role[from] != 0) | (unsigned)(f->role[to] != 0) << 1 |
+	       (unsigned)(f->zone[from] != 0) << 2 | (unsigned)(f->zone[to] != 0) << 3 |
+	       (unsigned)(f->name[from] != 0) << 4 | (unsigned)(f->name[to] != 0) << 5;
+}
+
 static struct gate gate_of(const struct event *e)
 {
 	const struct pdu *p = e->pdu;
 	const struct flow *f = e->flow;
-	unsigned from = e->from, to = !e->from;
 	uint64_t bits = (p->malformed != NULL ? GATE_MALFORMED : 0u) |
 			(e->verdict.outcome != VERDICT_NONE ? GATE_VERDICT : 0u) |
 			(p->items.dissector != NULL ? GATE_ITEMS : 0u) |
 			(p->flags != 0 ? GATE_FLAGS : 0u);
-	unsigned labels = (f->role[from] != 0) | (unsigned)(f->role[to] != 0) << 1 |
-			  (unsigned)(f->zone[from] != 0) << 2 | (unsigned)(f->zone[to] != 0) << 3 |
-			  (unsigned)(f->name[from] != 0) << 4 | (unsigned)(f->name[to] != 0) << 5;
-	return (struct gate){ p->present, bits | (uint64_t)labels * GATE_LABEL };
-}
-
-static inline bool passes(const struct walk *w, const struct gate *g)
-{
-	return ((g->present & ~w->gate.present) | (g->bits & ~w->gate.bits)) == 0;
+	if ((f->role[0] | f->role[1] | f->zone[0] | f->zone[1] | f->name[0] | f->name[1]) != 0)
+		bits |= labels_of(f, e->from) * GATE_LABEL;
+	return (struct gate){ p->present, bits };
 }
 
 static void walk_leaf(struct walk *w, const struct split *s)
 {
 	for (uint32_t i = 0; i < s->count; i++)
-		if (passes(w, &s->leaf[i].gate))
-			candidate(w, s->leaf[i].rule);
+		if (gate_passes(&s->leaf[i].gate, &w->gate))
+			candidate(w, s->leaf[i].rule, false);
 }
 
 /* The child for the event's value of the split's field, or NULL. */
@@ -156,7 +172,7 @@ static void walk(struct walk *w, const struct split *s)
 {
 	for (; s != NULL; s = s->rest) {
 		if (s->kind == SPLIT_LEAF) {
-			if (passes(w, &s->gate))
+			if (gate_passes(&s->gate, &w->gate))
 				walk_leaf(w, s);
 		} else if (s->ref.source == FROM_ITEM && w->look.item == NULL)
 			w->run->item_split[w->run->item_split_count++] = s;
@@ -189,7 +205,7 @@ static void walk_items(struct walk *w)
 			break;
 		w->look.item = &item;
 		for (uint32_t i = 0; i < run->pending_count; i++)
-			candidate(w, run->pending[i]);
+			candidate(w, run->pending[i], true);
 		drop_settled(run);
 		for (uint32_t i = 0; i < run->item_split_count; i++)
 			walk(w, child_of(w, run->item_split[i]));
@@ -225,9 +241,33 @@ static void next_event(struct rule_run *run)
 	}
 }
 
+static void take_step(struct walk *w, const struct plan_step *s)
+{
+	if (s->kind == STEP_ITEMS)
+		w->run->item_split[w->run->item_split_count++] = s->split;
+	else if (s->kind == STEP_WALK)
+		walk(w, child_of(w, s->split));
+	else
+		candidate(w, s->rule, s->kind == STEP_REST);
+}
+
+/* False: there is no plan for such events, the tree has to be walked. */
+static bool take_plan(struct walk *w, const struct group *g)
+{
+	struct plan **plans = &w->run->plans[g->number];
+	if (*plans == NULL)
+		*plans = calloc(PLANS, sizeof(struct plan));
+	const struct plan *p = *plans == NULL ? NULL : plan_for(*plans, g, w->look.e, w->gate);
+	if (p == NULL)
+		return false;
+	for (unsigned i = 0; i < p->count; i++)
+		take_step(w, &p->step[i]);
+	return true;
+}
+
 size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits, size_t max)
 {
-	const struct group *g = e->pdu == NULL ? NULL : group_of(run->rules, e->pdu->dissector);
+	const struct group *g = e->pdu == NULL ? NULL : group_of(run, e->pdu->dissector);
 	if (g == NULL || g->tree == NULL)
 		return 0;
 	next_event(run);
@@ -239,7 +279,8 @@ size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits
 		.max = max,
 		.item = -1,
 	};
-	walk(&w, g->tree);
+	if (!take_plan(&w, g))
+		walk(&w, g->tree);
 	if (run->pending_count + run->item_split_count > 0)
 		walk_items(&w);
 	if (w.count > 1)

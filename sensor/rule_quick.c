@@ -90,29 +90,32 @@ static inline bool quick_number(const struct quick *q, const struct event *e, ui
 	return true;
 }
 
+bool quick_holds_for(const struct quick *q, uint64_t n)
+{
+	if (q->from == QUICK_OUTCOME && n == VERDICT_PENDING)
+		return true;
+	switch ((enum op)q->op) {
+	case OP_SET:
+		return q->words == 0 ? n == q->one
+				     : n / 64 < q->words && (q->bits[n / 64] >> n % 64 & 1);
+	case OP_LT:
+		return n < q->one;
+	case OP_LTE:
+		return n <= q->one;
+	case OP_GT:
+		return n > q->one;
+	case OP_GTE:
+		return n >= q->one;
+	default:
+		return true; /* OP_EXISTS */
+	}
+}
+
 bool quick_passes(const struct compiled *c, const struct event *e)
 {
 	for (uint32_t i = 0; i < c->quick_count; i++) {
-		const struct quick *q = &c->quick[i];
 		uint64_t n;
-		if (!quick_number(q, e, &n))
-			return false;
-		if (q->from == QUICK_OUTCOME && n == VERDICT_PENDING)
-			continue;
-		bool holds = true; /* OP_EXISTS */
-		if (q->op == OP_SET)
-			holds = q->words == 0
-					? n == q->one
-					: n / 64 < q->words && (q->bits[n / 64] >> n % 64 & 1);
-		else if (q->op == OP_LT)
-			holds = n < q->one;
-		else if (q->op == OP_LTE)
-			holds = n <= q->one;
-		else if (q->op == OP_GT)
-			holds = n > q->one;
-		else if (q->op == OP_GTE)
-			holds = n >= q->one;
-		if (!holds)
+		if (!quick_number(&c->quick[i], e, &n) || !quick_holds_for(&c->quick[i], n))
 			return false;
 	}
 	return true;

@@ -73,14 +73,14 @@ static void drop_oldest(struct tx_table *t, struct tx *dropped)
 	remove_at(t, i);
 }
 
-static struct kept keep(const struct pdu *pdu)
+static void keep(struct kept *kept, const struct pdu *pdu)
 {
-	struct kept kept = { .known = true };
-	for (unsigned i = 0; i < PDU_KEPT && pdu->dissector->keep[i] != 0; i++) {
-		unsigned field = pdu->dissector->keep[i] - 1u;
-		kept.value[i] = pdu_has(pdu, field) ? pdu->value[field].u : 0;
+	kept->known = true;
+	for (unsigned i = 0; i < PDU_KEPT; i++) {
+		unsigned field = pdu->dissector->keep[i];
+		bool has = field != 0 && pdu_has(pdu, field - 1);
+		kept->value[i] = has ? pdu->value[field - 1].u : 0;
 	}
-	return kept;
 }
 
 struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct pdu *pdu,
@@ -98,7 +98,7 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 	struct tx *tx = tx_at(f->tx, f->tx->count++);
 	tx->key = pdu->tx_key;
 	tx->loose = pdu->tx_loose;
-	tx->kept = keep(pdu);
+	keep(&tx->kept, pdu);
 	tx->at = at;
 	tx->blind = f->blind_bytes[!from];
 	tx->id = ++f->tx->last_id;
@@ -145,17 +145,19 @@ void tx_table_free(struct flow *f)
 	f->tx = NULL;
 }
 
-struct verdict verdict_of_reply(const struct tx *tx, struct stamp at, const struct pdu *reply)
+void verdict_of_reply(
+	struct verdict *v, const struct tx *tx, struct stamp at, const struct pdu *reply)
 {
-	struct verdict v = { .outcome = VERDICT_ORPHAN_REPLY, .latency_ns = -1, .reply = at };
+	v->outcome = VERDICT_ORPHAN_REPLY;
+	v->latency_ns = -1;
+	v->reply = at;
 	if (tx != NULL) {
-		v.outcome = reply->rejected ? VERDICT_REJECTED : VERDICT_ACCEPTED;
-		v.latency_ns = at.ts_ns > tx->at.ts_ns ? at.ts_ns - tx->at.ts_ns : 0;
+		v->outcome = reply->rejected ? VERDICT_REJECTED : VERDICT_ACCEPTED;
+		v->latency_ns = at.ts_ns > tx->at.ts_ns ? at.ts_ns - tx->at.ts_ns : 0;
 	}
-	v.has_code = reply->status != 0 || reply->rejected;
-	v.code = reply->status;
-	v.text = reply->status_name;
-	return v;
+	v->has_code = reply->status != 0 || reply->rejected;
+	v->code = reply->status;
+	v->text = reply->status_name;
 }
 
 struct verdict verdict_of_silence(

@@ -46,7 +46,8 @@ void tx_close(struct flow *f, struct tx *tx);
 void tx_table_free(struct flow *f);
 
 /* The verdict a reply gives. */
-struct verdict verdict_of_reply(const struct tx *tx, struct stamp at, const struct pdu *reply);
+void verdict_of_reply(
+	struct verdict *v, const struct tx *tx, struct stamp at, const struct pdu *reply);
 /* The verdict when no reply came in time; @ended: the capture or flow ended before the time was
  * over. */
 struct verdict verdict_of_silence(
