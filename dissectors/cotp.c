@@ -179,9 +179,9 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	struct dissect sub = {
 		.dir = d->dir, .l4 = d->l4, .state = st->carried[n], .pool = d->pool
 	};
-	struct reader rest = *tsdu;
+	size_t had = tsdu->left;
 	st->last = (uint8_t)(n + 1);
-	enum outcome result = c->dissect(&rest, &sub, out);
+	enum outcome result = c->dissect(tsdu, &sub, out);
 	if (result != DISSECT_OK) {
 		out->dissector = c;
 		out->more = false;
@@ -189,11 +189,10 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	}
 	if (opaque && out->malformed != NULL)
 		out->dissector = NULL;
-	if (!out->more || rest.left == tsdu->left) {
+	if (!out->more || tsdu->left == had) {
 		out->more = false;
-		rest.left = 0;
+		rd_skip(tsdu, tsdu->left);
 	}
-	rd_skip(tsdu, tsdu->left - rest.left);
 }
 
 /* A whole TSDU in the joiner; read piece by piece while it holds further messages. */
@@ -377,30 +376,28 @@ static bool is_tpdu(const struct reader *r)
 	return (code == CR || code == CC || code == DR || code == DC) && li >= 5;
 }
 
-/* One TPDU; @in moves on by what of the TPKT was used up. */
+/* One TPDU; @in, the rest of the TPKT, is left with what was not used up. */
 static enum outcome read_tpdu(struct reader *in, struct dissect *d, struct pdu *out)
 {
-	struct reader rest = *in;
-	uint8_t li = rd_u8(&rest);
-	struct reader head = rd_slice(&rest, li);
+	uint8_t li = rd_u8(in);
+	struct reader head = rd_slice(in, li);
 	uint8_t code = rd_peek(&head, 0) & 0xf0;
 	enum outcome result = DISSECT_OK;
-	if (rest.overrun || li < 2) {
+	if (in->overrun || li < 2) {
 		told(out, "tpdu", PDU_REQ);
 		pdu_damaged(out, "COTP header runs past its TPKT");
-		rest = (struct reader){ 0 };
+		*in = (struct reader){ 0 };
 	} else if (code == DT) {
-		result = read_data(&rest, rd_peek(&head, li >= 4 ? 3 : 1) >> 7, d, out);
+		result = read_data(in, rd_peek(&head, li >= 4 ? 3 : 1) >> 7, d, out);
 	} else if (has_pdu(code)) {
 		result = read_connection(&head, d, out);
-		if (!is_tpdu(&rest))
-			rest.left = 0;
+		if (!is_tpdu(in))
+			in->left = 0;
 	} else if (code != AK && code != EA && code != RJ) {
 		told(out, "tpdu", PDU_REQ);
 		pdu_damaged(out, "unknown TPDU code");
-		rest.left = 0;
+		in->left = 0;
 	}
-	rd_skip(in, in->left - rest.left);
 	return result;
 }
 

@@ -88,7 +88,7 @@ static enum outcome bad_protocol(struct pdu *out)
 
 static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pdu *out)
 {
-	struct reader r = *in;
+	struct reader r = rd_over(in->at, in->left);
 	struct mbap h = read_mbap(&r);
 	if (r.overrun)
 		return more(d, MBAP_FUNCTION_AT + 1);
@@ -173,7 +173,7 @@ static struct rtu_view view_rtu(struct reader in, enum pdu_dir dir)
 
 static bool mbap_possible(const struct reader *in)
 {
-	struct reader r = *in;
+	struct reader r = rd_over(in->at, in->left);
 	struct mbap h = read_mbap(&r);
 	return r.overrun || (h.protocol == 0 && (r.left < 2 || length_possible(h.length, r.at[1])));
 }
@@ -206,15 +206,15 @@ static bool mbap_whole(struct reader in, enum pdu_dir dir)
 
 /* The framing was a judgement on few bytes, and those can be forged: when they fit the other one
  * and not this one, it is changed. */
-static void judge_again(struct reader in, struct dissect *d)
+static void judge_again(const struct reader *in, struct dissect *d)
 {
 	struct flow_state *state = d->state;
 	size_t need = 0;
-	if (state->framing == MODBUS_RTU && rtu_at(in, pdu_dir(d->dir), &need) == 0 &&
-		need <= in.left && mbap_whole(in, pdu_dir(d->dir)))
+	if (state->framing == MODBUS_RTU && rtu_at(*in, pdu_dir(d->dir), &need) == 0 &&
+		need <= in->left && mbap_whole(*in, pdu_dir(d->dir)))
 		state->framing = MODBUS_MBAP;
-	if (state->framing == MODBUS_MBAP && !mbap_possible(&in)) {
-		struct rtu_view rtu = view_rtu(in, pdu_dir(d->dir));
+	if (state->framing == MODBUS_MBAP && !mbap_possible(in)) {
+		struct rtu_view rtu = view_rtu(*in, pdu_dir(d->dir));
 		if (rtu.frames > 0 && rtu.clean)
 			state->framing = MODBUS_RTU;
 	}
@@ -227,7 +227,7 @@ static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct 
 	out->dir = pdu_dir(d->dir);
 	if (in->left == 0)
 		return more(d, RTU_LEAST);
-	judge_again(*in, d);
+	judge_again(in, d);
 	if (state->framing == MODBUS_MBAP)
 		return dissect_mbap(in, d, out);
 	if (state->framing == MODBUS_RTU)

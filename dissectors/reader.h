@@ -20,6 +20,15 @@ static inline struct reader rd_over(const uint8_t *bytes, size_t n)
 	return (struct reader){ .at = bytes, .left = n };
 }
 
+/* Takes over another view, member by member: a copy of the whole waits for what was just written.
+ */
+static inline void rd_set(struct reader *r, const struct reader *from)
+{
+	r->at = from->at;
+	r->left = from->left;
+	r->overrun = from->overrun;
+}
+
 /* The next n bytes, or NULL and overrun. */
 static inline const uint8_t *rd_bytes(struct reader *r, size_t n)
 {

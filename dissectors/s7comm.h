@@ -85,8 +85,8 @@ void s7_write_request(struct s7 *m);
 void s7_read_reply(struct s7 *m);
 void s7_write_reply(struct s7 *m);
 /* Items of a cyclic request in @r: addresses; of its replies: data. */
-void s7_list_addresses(struct s7 *m, struct reader r, unsigned count);
-void s7_list_data(struct s7 *m, struct reader r, unsigned count);
+void s7_list_addresses(struct s7 *m, const struct reader *r, unsigned count);
+void s7_list_data(struct s7 *m, const struct reader *r, unsigned count);
 enum s7_walk {
 	S7_WALK_ADDRESSES,
 	S7_WALK_WRITE, /* addresses and data in step */
@@ -98,9 +98,9 @@ enum s7_walk {
 	S7_WALK_TIS,     /* variables of a programmer command, with data where there is */
 	S7_WALK_ALARMS,  /* alarm objects */
 };
-void s7_items(struct s7 *m, enum s7_walk walk, struct reader r, unsigned count);
+void s7_items(struct s7 *m, enum s7_walk walk, const struct reader *r, unsigned count);
 /* The data that the items just set up take in step. */
-void s7_items_take(struct s7 *m, struct reader data);
+void s7_items_take(struct s7 *m, const struct reader *data);
 bool s7_next_item(struct item_cursor *c, struct item *out);
 
 /* Blocks and program invocations. */

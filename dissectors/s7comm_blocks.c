@@ -197,7 +197,7 @@ static void read_block_list(struct s7 *m, struct reader list)
 		pdu_borrow(m->out, S7_FILENAME, list.at, 8);
 		pdu_borrow(m->out, S7_FILESYSTEM, list.at + 7, 1);
 	}
-	s7_items(m, S7_WALK_BLOCKS, list, count);
+	s7_items(m, S7_WALK_BLOCKS, &list, count);
 }
 
 /* Seven bytes, argument with two bytes of length, service with one. */

@@ -53,34 +53,35 @@ static bool fit_data(struct reader r, unsigned count, uint8_t *bad)
 	return true;
 }
 
-void s7_items(struct s7 *m, enum s7_walk walk, struct reader r, unsigned count)
+void s7_items(struct s7 *m, enum s7_walk walk, const struct reader *r, unsigned count)
 {
 	struct item_cursor *c = &m->out->items;
-	memset(c, 0, sizeof *c);
 	c->dissector = &s7comm_dissector;
 	c->pdu = m->out;
-	c->bytes = r;
+	rd_set(&c->bytes, r);
+	c->second = (struct reader){ 0 };
 	c->scratch[WALK] = walk;
 	c->scratch[LEFT] = count;
+	c->scratch[AREAS_LEFT] = c->scratch[PAD] = 0;
 }
 
-void s7_items_take(struct s7 *m, struct reader data)
+void s7_items_take(struct s7 *m, const struct reader *data)
 {
-	m->out->items.second = data;
+	rd_set(&m->out->items.second, data);
 }
 
-void s7_list_addresses(struct s7 *m, struct reader r, unsigned count)
+void s7_list_addresses(struct s7 *m, const struct reader *r, unsigned count)
 {
-	struct reader after = r;
+	struct reader after = *r;
 	if (!fit_addresses(&after, count))
 		pdu_damaged(m->out, "item count beyond the bytes");
 	s7_items(m, S7_WALK_ADDRESSES, r, count);
 }
 
-void s7_list_data(struct s7 *m, struct reader r, unsigned count)
+void s7_list_data(struct s7 *m, const struct reader *r, unsigned count)
 {
 	uint8_t bad = 0xff;
-	if (!fit_data(r, count, &bad))
+	if (!fit_data(*r, count, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	s7_items(m, S7_WALK_DATA, r, count);
 }
@@ -89,7 +90,7 @@ void s7_read_request(struct s7 *m)
 {
 	uint8_t count = rd_u8(&m->param);
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
-	s7_list_addresses(m, m->param, count);
+	s7_list_addresses(m, &m->param, count);
 }
 
 void s7_write_request(struct s7 *m)
@@ -97,11 +98,11 @@ void s7_write_request(struct s7 *m)
 	uint8_t count = rd_u8(&m->param);
 	uint8_t bad = 0xff;
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
-	s7_list_addresses(m, m->param, count);
+	s7_list_addresses(m, &m->param, count);
 	if (!fit_data(m->data, count, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	m->out->items.scratch[WALK] = S7_WALK_WRITE;
-	s7_items_take(m, m->data);
+	s7_items_take(m, &m->data);
 }
 
 static void refuse_item(struct s7 *m, uint8_t code)
@@ -122,7 +123,7 @@ void s7_read_reply(struct s7 *m)
 		pdu_damaged(m->out, "data items run past the message");
 	else
 		refuse_item(m, bad);
-	s7_items(m, S7_WALK_DATA, m->data, count);
+	s7_items(m, S7_WALK_DATA, &m->data, count);
 }
 
 void s7_write_reply(struct s7 *m)
@@ -133,7 +134,7 @@ void s7_write_reply(struct s7 *m)
 		pdu_damaged(m->out, "item count beyond the bytes");
 	for (size_t i = 0; i < count && i < m->data.left; i++)
 		refuse_item(m, m->data.at[i]);
-	s7_items(m, S7_WALK_CODES, m->data, count);
+	s7_items(m, S7_WALK_CODES, &m->data, count);
 }
 
 /* The value of data where its size is that of a number. */

@@ -96,8 +96,8 @@ static void tis_request(struct s7 *m, uint8_t function, struct reader data)
 		return;
 	}
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
-	s7_items(m, S7_WALK_TIS, addresses, count);
-	s7_items_take(m, list);
+	s7_items(m, S7_WALK_TIS, &addresses, count);
+	s7_items_take(m, &list);
 }
 
 /* Values that a variable status pushes. */
@@ -111,7 +111,7 @@ static void tis_push(struct s7 *m, uint8_t function, struct reader data)
 		return;
 	uint16_t count = rd_be16(&list);
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
-	s7_list_data(m, list, count);
+	s7_list_data(m, &list, count);
 }
 
 static void tis(struct s7 *m, uint8_t way, uint8_t function, struct reader data)
@@ -136,14 +136,14 @@ static void cyclic(struct s7 *m, uint8_t way, uint8_t function, struct reader da
 	uint16_t count = rd_be16(&data);
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
 	if (way != REQUEST) {
-		s7_list_data(m, data, count);
+		s7_list_data(m, &data, count);
 		return;
 	}
 	uint8_t base = rd_u8(&data);
 	uint8_t factor = rd_u8(&data);
 	if (base < sizeof bases / sizeof bases[0])
 		pdu_uint(m->out, S7_INTERVAL_MS, bases[base] * factor);
-	s7_list_addresses(m, data, count);
+	s7_list_addresses(m, &data, count);
 }
 
 static void show_fixed(struct s7 *m, unsigned field, const uint8_t *text, size_t n)
@@ -195,7 +195,7 @@ static void block_lists(struct s7 *m, uint8_t way, uint8_t function, struct read
 	} else if (way == RESPONSE && (function == 1 || function == 2)) {
 		unsigned count = (unsigned)(data.left / 4);
 		pdu_uint(m->out, S7_BLOCK_COUNT, count);
-		s7_items(m, function == 1 ? S7_WALK_COUNTS : S7_WALK_NUMBERS, data, count);
+		s7_items(m, function == 1 ? S7_WALK_COUNTS : S7_WALK_NUMBERS, &data, count);
 	}
 }
 
@@ -209,7 +209,7 @@ static void alarms(struct s7 *m, uint8_t way, struct reader data)
 	if (data.overrun || rd_peek(&data, 0) != 0x12)
 		return;
 	struct item first = { 0 };
-	s7_items(m, S7_WALK_ALARMS, data, count);
+	s7_items(m, S7_WALK_ALARMS, &data, count);
 	struct item_cursor look = m->out->items;
 	if (s7_next_item(&look, &first) && item_has(&first, S7I_EVENT_ID))
 		pdu_uint(m->out, S7_EVENT_ID, first.value[S7I_EVENT_ID].u);

@@ -394,7 +394,7 @@ struct plan_step {
 	};
 };
 
-struct shape {
+struct plan_shape {
 	struct gate gate; /* above the gate's own bits: direction, outcome */
 	uint64_t values;  /* 16 bits each */
 };
@@ -402,7 +402,7 @@ struct shape {
 enum { PLAN_STEPS = 22, PLANS = 64 };
 
 struct plan {
-	struct shape shape;
+	struct plan_shape shape;
 	bool made, whole; /* not whole: it has too many steps */
 	uint16_t count;
 	struct plan_step step[PLAN_STEPS];

@@ -144,7 +144,7 @@ static void follow(const struct making *m, const struct split *s)
 
 /* False: it has a value too large for a shape. */
 static bool shape_of(
-	struct shape *s, const struct group *g, const struct event *e, struct gate gate)
+	struct plan_shape *s, const struct group *g, const struct event *e, struct gate gate)
 {
 	const struct pdu *p = e->pdu;
 	uint64_t large = 0;
@@ -161,13 +161,13 @@ static bool shape_of(
 	return large <= VALUE_MAX;
 }
 
-static bool same(const struct shape *a, const struct shape *b)
+static bool same(const struct plan_shape *a, const struct plan_shape *b)
 {
 	return ((a->gate.present ^ b->gate.present) | (a->gate.bits ^ b->gate.bits) |
 		       (a->values ^ b->values)) == 0;
 }
 
-static size_t place_of(const struct shape *s)
+static size_t place_of(const struct plan_shape *s)
 {
 	uint64_t h = s->gate.present * UINT64_C(0xd6e8feb86659fd93) ^
 		     s->gate.bits * UINT64_C(0xff51afd7ed558ccd) ^
@@ -175,7 +175,7 @@ static size_t place_of(const struct shape *s)
 	return h >> 40 & (PLANS - 1);
 }
 
-static void make(struct plan *p, const struct group *g, const struct shape *s)
+static void make(struct plan *p, const struct group *g, const struct plan_shape *s)
 {
 	p->shape = *s;
 	p->made = p->whole = true;
@@ -186,7 +186,7 @@ static void make(struct plan *p, const struct group *g, const struct shape *s)
 const struct plan *plan_for(
 	struct plan *plans, const struct group *g, const struct event *e, struct gate gate)
 {
-	struct shape s;
+	struct plan_shape s;
 	if (!shape_of(&s, g, e, gate))
 		return NULL;
 	struct plan *p = &plans[place_of(&s)];

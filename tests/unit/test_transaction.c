@@ -119,16 +119,17 @@ static void verdicts_say_what_was_seen(void **state)
 	struct flow f = { .packets = { 5, 5 } };
 	struct pdu reply = message(TX_REPLY, 1, 0);
 	struct tx *tx = ask(&f, 0, 1, 0, 1);
-	struct verdict v = verdict_of_reply(tx, (struct stamp){ .ts_ns = 51 }, &reply);
+	struct verdict v = { 0 };
+	verdict_of_reply(&v, tx, (struct stamp){ .ts_ns = 51 }, &reply);
 	assert_int_equal(v.outcome, VERDICT_ACCEPTED);
 	assert_int_equal(v.latency_ns, 50);
 	assert_false(v.has_code);
 	reply.rejected = true;
 	reply.status = 2;
-	v = verdict_of_reply(tx, (struct stamp){ .ts_ns = 51 }, &reply);
+	verdict_of_reply(&v, tx, (struct stamp){ .ts_ns = 51 }, &reply);
 	assert_int_equal(v.outcome, VERDICT_REJECTED);
 	assert_int_equal(v.code, 2);
-	v = verdict_of_reply(NULL, (struct stamp){ .ts_ns = 51 }, &reply);
+	verdict_of_reply(&v, NULL, (struct stamp){ .ts_ns = 51 }, &reply);
 	assert_int_equal(v.outcome, VERDICT_ORPHAN_REPLY);
 
 	assert_int_equal(verdict_of_silence(&f, 0, 0, false).outcome, VERDICT_UNANSWERED);
