@@ -88,6 +88,10 @@ static bool read_special(
 		quiet_silences(&c->quiet, src->path, v, false, src->faults);
 	else if (strcmp(path, "maintenance") == 0)
 		quiet_windows(&c->quiet, src->path, v, false, src->faults);
+	else if (strcmp(path, "points") == 0)
+		points_read(&c->points, src->path, v, src->faults);
+	else if (strcmp(path, "interlocks") == 0)
+		interlocks_read(&c->points, src->path, v, src->faults);
 	else
 		return false;
 	return true;
@@ -186,8 +190,8 @@ static void dump_more(const void *object, const char *path, FILE *out)
 
 /* ----------------------------------------------------------------------------------------- */
 
-static const char *const special_paths[] = { "names", "roles", "zones", "lists",
-	"timeouts.reply_ms", "silences", "maintenance", NULL };
+static const char *const special_paths[] = { "names", "roles", "zones", "points", "interlocks",
+	"lists", "timeouts.reply_ms", "silences", "maintenance", NULL };
 
 static const struct settings settings = {
 	.all = rows,
@@ -211,6 +215,7 @@ static bool read_file(struct config *c, const char *path, struct yaml_file *file
 	settings_read(&settings, c, path, file, faults);
 	site_ready(&c->site, faults);
 	quiet_ready(&c->quiet, &c->site, path, faults);
+	points_ready(&c->points, &c->site, c->max_points, faults);
 	return faults->count == before;
 }
 
@@ -238,6 +243,7 @@ void config_dump(const struct config *c, FILE *out)
 	dump_lists(out, c);
 	dump_site(out, &c->site);
 	quiet_dump(&c->quiet, false, out);
+	points_dump(out, &c->points);
 }
 
 void config_free(struct config *c)
@@ -250,5 +256,6 @@ void config_free(struct config *c)
 	free(c->lists);
 	site_free(&c->site);
 	quiet_free(&c->quiet);
+	points_free(&c->points);
 	memset(c, 0, sizeof *c);
 }

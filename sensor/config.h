@@ -10,6 +10,7 @@
 #include "common/text_list.h"
 #include "sensor/flow.h"
 #include "sensor/quiet.h"
+#include "sensor/points.h"
 #include "sensor/site.h"
 
 enum { CONFIG_PROTOCOLS = 64 };
@@ -35,6 +36,7 @@ struct config {
 	size_t list_count;
 	struct site site;
 	struct quiet quiet; /* what may change while the sensor runs */
+	struct points points;
 };
 
 /* Built-in defaults. config_free() takes any state. */

@@ -47,6 +47,7 @@ struct change {
 	enum field_type type;
 	bool has_old, has_new;
 	struct value old_value, new_value;
+	const char *point, *unit; /* what the site calls it, as long as the run; or NULL */
 };
 
 void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a);
@@ -70,8 +71,8 @@ struct audit {
 	uint32_t uid;   /* whose process asked */
 	uint64_t count; /* alerts silenced or lowered so far */
 };
-void eve_audit(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
-	const struct audit *a);
+void eve_audit(
+	struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, const struct audit *a);
 struct counters;
 void eve_stats(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
 	const struct counters *c);

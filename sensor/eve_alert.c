@@ -160,6 +160,10 @@ static void write_change(struct buf *b, const struct change *c)
 		eve_key(b, "new_value");
 		eve_value(b, c->type, c->new_value, EVE_VALUE);
 	}
+	if (c->unit != NULL)
+		eve_key_text(b, "unit", c->unit);
+	if (c->point != NULL)
+		eve_key_text(b, "point", c->point);
 }
 
 static void write_counts(struct buf *b, const struct alert *a)

@@ -203,6 +203,8 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	const struct tx *of = tx != NULL ? tx : answered;
 	e.has_tx = of != NULL;
 	e.tx_id = of == NULL ? 0 : of->id - 1;
+	if (j->o.watchers != NULL && (pdu->tx == TX_REQUEST || pdu->tx == TX_REQUEST_SILENT))
+		e.change = watchers_change(j->o.watchers, &e);
 	judge_event(j, f, &e, tx, answered);
 	if (j->o.watchers != NULL)
 		watchers_pdu(j->o.watchers, &e);

@@ -144,6 +144,7 @@ static void tell_verdicts(
 		.pdu = &w->request->pdu,
 		.reply = reply,
 		.verdict = verdict,
+		.change = w->has_change ? &w->change : NULL,
 		.has_tx = true,
 		.tx_id = w->tx_id - 1,
 	};
@@ -250,6 +251,9 @@ bool judge_wait_for(
 	w->tx_id = tx->id;
 	w->blind = tx->blind;
 	w->at = e->at;
+	w->has_change = e->change != NULL;
+	if (w->has_change)
+		w->change = *e->change;
 	w->from = e->from;
 	w->transaction = judge_wants_transaction(j, e->pdu);
 	for (size_t i = 0; i < count; i++) {

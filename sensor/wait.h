@@ -3,6 +3,7 @@
 #define SENSOR_WAIT_H
 
 #include "sensor/correlate.h"
+#include "sensor/eve.h"
 #include "sensor/rule.h"
 #include "sensor/snapshot.h"
 #include "sensor/transaction.h"
@@ -28,6 +29,8 @@ struct wait {
 	bool transaction; /* also tell it as a transaction event */
 	bool overdue;     /* told as unanswered; a late reply is still welcome */
 	struct snapshot *request;
+	bool has_change;
+	struct change change; /* what the command would do to a value */
 	size_t hit_count;
 	struct waiting_hit hits[];
 };

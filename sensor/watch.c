@@ -88,6 +88,15 @@ void watchers_flow(
 	ASK(flow, f, change, from, at);
 }
 
+const struct change *watchers_change(struct watchers *w, const struct event *e)
+{
+	const struct change *found = NULL;
+	for (unsigned i = 0; i < w->count && found == NULL; i++)
+		if (w->one[i].watcher->change != NULL)
+			found = w->one[i].watcher->change(w->one[i].self, e);
+	return found;
+}
+
 void watchers_pdu(struct watchers *w, const struct event *e)
 {
 	ASK(pdu, e);

@@ -41,6 +41,9 @@ struct watcher {
 	void (*close)(void *self);
 	void (*flow)(void *self, struct flow *f, enum flow_change change, unsigned from,
 		struct stamp at);
+	/* Asked of each request before rules judge it: what the command in it would do to a value,
+	 * or NULL. Lives until the next call; points into no message. */
+	const struct change *(*change)(void *self, const struct event *e);
 	/* After rules have judged it. @e->verdict of a reply is known; e->pdu->request of it is
 	 * what dissector.keep names. */
 	void (*pdu)(void *self, const struct event *e);
@@ -68,6 +71,7 @@ void *watchers_state(const struct watchers *w, const char *name);
 
 void watchers_flow(struct watchers *w, struct flow *f, enum flow_change change, unsigned from,
 	struct stamp at);
+const struct change *watchers_change(struct watchers *w, const struct event *e);
 void watchers_pdu(struct watchers *w, const struct event *e);
 void watchers_aside(struct watchers *w, const struct aside *a);
 void watchers_first_bytes(

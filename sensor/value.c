@@ -1,0 +1,227 @@
+/* value.c - follows the values of points: in what reads answer and what writes want. */
+#include "sensor/value.h"
+
+#include <stdlib.h>
+
+enum { GROUP_BITS = 16, GROUP_MASK = 0xffff };
+
+/* ---- which device ---- */
+
+/* Both ends of a flow, as its note: a device's index + 1 each. */
+static void value_flow(
+	void *self, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
+{
+	const struct values *v = self;
+	uint32_t note = 0;
+	(void)from;
+	(void)at;
+	if (change != FLOW_STARTED)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		size_t first;
+		if (points_devices(v->points, f->end[i].ip.bytes, &first) > 0)
+			note |= (uint32_t)(first + 1) << GROUP_BITS * i;
+	}
+	f->note[v->watch->index] = note;
+}
+
+/* The next device at the end of the flow that the message is about, from *at on. */
+static bool next_device(const struct values *v, const struct event *e, unsigned end, uint32_t *at)
+{
+	const struct points *p = v->points;
+	const uint8_t *ip = e->flow->end[end].ip.bytes;
+	for (; *at < p->devices && memcmp(p->device[*at].ip, ip, 16) == 0; ++*at)
+		if (p->device[*at].any_unit || p->device[*at].unit == pdu_unit(e->pdu))
+			return true;
+	return false;
+}
+
+static uint32_t first_device(const struct values *v, const struct event *e, unsigned end)
+{
+	uint32_t note = e->flow->note[v->watch->index] >> GROUP_BITS * end & GROUP_MASK;
+	return note == 0 ? UINT32_MAX : note - 1;
+}
+
+/* ---- writes ---- */
+
+/* What the write does to the first of its points that it changes, else to the first. */
+static void note_change(struct values *v, const struct sample *s)
+{
+	const struct track *t = &v->track[s->point];
+	const struct point *p = &v->points->point[s->point];
+	struct change *c = &v->change;
+	bool news = !t->known || t->value != s->value;
+	if (!s->has_value || s->value - s->value != 0 ||
+		(c->point != NULL && (c->old_value.r != c->new_value.r || !news)))
+		return;
+	*c = (struct change){ .type = FIELD_REAL,
+		.has_old = t->known,
+		.has_new = true,
+		.old_value.r = t->value,
+		.new_value.r = s->value,
+		.point = p->name,
+		.unit = p->unit };
+}
+
+static void file_write(struct values *v, const struct seen *s, const struct sample *sample)
+{
+	const struct asked_point a = { .sample = *sample };
+	note_change(v, sample);
+	track_asked(v, s, sample);
+	if (s->e->has_tx)
+		asked_add(v->asked, &a);
+}
+
+static void note_read(struct values *v, const struct seen *s)
+{
+	const struct pdu *pdu = s->e->pdu;
+	if (value_may_change(pdu))
+		v->device[s->device].touched_ns = s->e->at.ts_ns;
+	else if (s->e->has_tx)
+		value_of_read(v, s);
+}
+
+static void end_request(struct values *v, const struct event *e)
+{
+	if (!asked_end(v->asked))
+		return;
+	struct anomaly a = { .kind = ANOMALY_POINTS_FULL,
+		.at = e->at,
+		.flow = e->flow,
+		.from = e->from,
+		.count = 1 };
+	v->watch->counters->points_lost++;
+	v->watch->out.anomaly(v->watch->out.ctx, &a);
+}
+
+/* Requests are taken up before rules judge them, so that alerts can say what a write changes. */
+static const struct change *value_change(void *self, const struct event *e)
+{
+	struct values *v = self;
+	struct seen s = { .e = e, .client = e->from, .write = value_is_write(e->pdu) };
+	s.device = first_device(v, e, !e->from);
+	if (s.device == UINT32_MAX)
+		return NULL;
+	v->change = (struct change){ .has_old = false };
+	asked_begin(v->asked, e);
+	for (; next_device(v, e, !e->from, &s.device); s.device++)
+		if (s.write)
+			value_of_write(v, &s, file_write);
+		else
+			note_read(v, &s);
+	end_request(v, e);
+	return v->change.point == NULL ? NULL : &v->change;
+}
+
+/* ---- replies ---- */
+
+static void value_pdu(void *self, const struct event *e)
+{
+	struct values *v = self;
+	struct seen s = { .e = e, .client = !e->from };
+	if (e->flow->note[v->watch->index] == 0 || e->pdu->dir == PDU_REQ)
+		return;
+	s.device = first_device(v, e, e->from);
+	if (s.device == UINT32_MAX || e->pdu->malformed != NULL || e->pdu->flags & PDU_OVERLAP)
+		return;
+	if (e->has_tx)
+		value_of_asked(v, &s, track_written, track_read);
+	for (; next_device(v, e, e->from, &s.device); s.device++)
+		value_of_reply(v, &s, track_read);
+}
+
+/* ---- what was not seen ---- */
+
+static void value_anomaly(void *self, const struct anomaly *a)
+{
+	struct values *v = self;
+	if (a->flow == NULL || a->flow->note[v->watch->index] == 0 ||
+		(a->kind != ANOMALY_BLIND && a->kind != ANOMALY_TX_FULL &&
+			a->kind != ANOMALY_POOL_FULL && a->kind != ANOMALY_NOT_PROTOCOL))
+		return;
+	for (unsigned end = 0; end < 2; end++) {
+		size_t first;
+		size_t n = points_devices(v->points, a->flow->end[end].ip.bytes, &first);
+		for (size_t i = 0; i < n; i++)
+			v->device[first + i].doubt_ns = a->at.ts_ns;
+	}
+}
+
+/* ---- life ---- */
+
+static void value_tick(void *self, struct stamp now)
+{
+	track_tick(self, now);
+}
+
+static void value_finish(void *self, struct stamp now)
+{
+	(void)now;
+	track_rest(self);
+}
+
+static void value_close(void *self)
+{
+	struct values *v = self;
+	free(v->track);
+	free(v->device);
+	free(v->lock);
+	free(v->lock_of);
+	free(v->stale);
+	asked_free(v->asked);
+	free(v);
+}
+
+static bool start(struct values *v)
+{
+	const struct points *p = v->points;
+	v->track = calloc(p->count, sizeof *v->track);
+	v->device = calloc(p->devices, sizeof *v->device);
+	v->stale = calloc(p->count, sizeof *v->stale);
+	v->asked = asked_new(v->watch->config->max_asked);
+	if (v->track == NULL || v->device == NULL || v->stale == NULL || v->asked == NULL ||
+		!locks_open(v))
+		return false;
+	for (uint32_t i = 0; i < p->count; i++) {
+		v->track[i].asked_ns = v->track[i].wrote_ns = INT64_MIN;
+		if (p->point[i].stale_ns > 0)
+			v->stale[v->stales++] = i;
+	}
+	for (size_t i = 0; i < p->devices; i++)
+		v->device[i].touched_ns = v->device[i].doubt_ns = INT64_MIN;
+	track_rest(v);
+	return true;
+}
+
+static void *value_open(const struct watch *w, struct err *err)
+{
+	const struct config *c = w->config;
+	if (c->points.count == 0)
+		return NULL;
+	struct values *v = calloc(1, sizeof *v);
+	if (v == NULL) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	v->watch = w;
+	v->points = &c->points;
+	v->settle_ns = (int64_t)c->settle_s * 1000000000;
+	v->settle_reads = (uint32_t)c->settle_reads;
+	if (start(v))
+		return v;
+	err_set(err, "out of memory for %zu points", c->points.count);
+	value_close(v);
+	return NULL;
+}
+
+const struct watcher value_watcher = {
+	.name = "value",
+	.open = value_open,
+	.close = value_close,
+	.flow = value_flow,
+	.change = value_change,
+	.pdu = value_pdu,
+	.anomaly = value_anomaly,
+	.tick = value_tick,
+	.finish = value_finish,
+};

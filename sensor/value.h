@@ -1,0 +1,186 @@
+/* value.h - process values (points: of the configuration) followed from reads and writes; what the
+ * files of this watcher share.
+ *
+ * value.c       the watcher: which devices have points, what becomes of a PDU
+ * value_read.c  finds points in the messages of each protocol
+ * value_asked.c requests that wait for their reply, in a ring
+ * value_track.c what a point has been, and what is wrong with what it is now
+ * value_lock.c  interlocks
+ * value_tell.c  the service: observations and their fields */
+#ifndef SENSOR_VALUE_H
+#define SENSOR_VALUE_H
+
+#include <math.h>
+
+#include "sensor/eve.h"
+#include "sensor/point_value.h"
+#include "sensor/watch.h"
+
+/* A value as a message carries it. */
+struct sample {
+	uint32_t point;         /* in points.point */
+	uint16_t quality, item; /* item: of the request that named it */
+	bool has_quality;       /* the message tells it; else what was known stays */
+	bool has_value;
+	bool past;                /* an event out of the device's memory: older than the message */
+	double value;             /* engineering units; NaN: not a number there */
+	uint8_t raw[POINT_BYTES]; /* not of DNP3 */
+};
+
+/* Everything of a point that moves; a fixed size, for each that is configured. */
+struct track {
+	double value, told, anchor, wanted;
+	int64_t at_ns;     /* of the last value; INT64_MIN: none since the start of the capture */
+	int64_t moved_ns;  /* when it last changed */
+	int64_t anchor_ns; /* of the value that its rate is measured from */
+	int64_t asked_ns;  /* last write that was not refused */
+	int64_t wrote_ns;  /* last write that was accepted */
+	uint8_t raw[POINT_BYTES];
+	struct addr reader, writer;
+	uint32_t reads;   /* that show another value than the one written */
+	uint32_t lock;    /* its first interlock in values.lock_of */
+	uint16_t locks;   /* how many */
+	uint16_t quality; /* as last told by a message */
+	int8_t zone;      /* -2 below low_low … 2 above high_high */
+	bool known, rate_told, stuck_told, stale_told, waits; /* waits: for the effect of a write */
+};
+
+/* What makes a movement without a write no news. */
+struct value_device {
+	int64_t touched_ns; /* something may have changed any of its values */
+	int64_t doubt_ns;   /* something was not seen */
+};
+
+struct lock_state {
+	int64_t since_ns; /* its conditions hold from here on; INT64_MIN: they do not */
+	bool told;
+};
+
+struct asked; /* value_asked.c */
+
+struct values {
+	const struct watch *watch;
+	const struct points *points;
+	struct track *track;         /* by point */
+	struct value_device *device; /* by device */
+	struct lock_state *lock;     /* by interlock */
+	uint32_t *lock_of;           /* interlocks, by point */
+	uint32_t *stale;             /* points that may be stale */
+	size_t stales;
+	struct asked *asked;
+	struct change change; /* of the last write */
+	int64_t settle_ns;
+	uint32_t settle_reads;
+};
+
+/* Where and in which message. */
+struct seen {
+	const struct event *e;
+	uint32_t device;
+	unsigned client; /* index in flow->end[] */
+	bool write;
+};
+
+/* ---- value_read.c: @each is called for every point of the device in the message ---- */
+
+typedef void value_each(struct values *v, const struct seen *s, const struct sample *sample);
+
+/* Values in replies and unsolicited messages that say where they are themselves. */
+void value_of_reply(struct values *v, const struct seen *s, value_each *each);
+/* Values that a request wants to write. */
+void value_of_write(struct values *v, const struct seen *s, value_each *each);
+/* Where the values of a reply will belong to that does not say it itself: remembered until it
+ * comes.
+ */
+void value_of_read(struct values *v, const struct seen *s);
+/* The reply to a read or write whose points were remembered. */
+void value_of_asked(struct values *v, struct seen *s, value_each *written, value_each *read);
+/* May this request change values that are not named in it? */
+bool value_may_change(const struct pdu *pdu);
+bool value_is_write(const struct pdu *pdu);
+
+/* ---- value_asked.c ---- */
+
+/* A place that a request names, until the reply comes. */
+struct asked_point {
+	struct sample sample;
+	uint16_t skip; /* bytes before it in the reply's item */
+	bool single;   /* the item is one bit, told as a byte */
+};
+
+struct asked *asked_new(size_t requests);
+void asked_free(struct asked *a);
+/* Begins a request; asked_add() adds to it. */
+void asked_begin(struct asked *a, const struct event *e);
+/* False if there is no room for more of one request. */
+bool asked_add(struct asked *a, const struct asked_point *point);
+/* Ends it; true if a request that still waited for its reply had to give way. */
+bool asked_end(struct asked *a);
+/* Takes out what belongs to the reply @e: so many, the i-th by asked_at(). */
+size_t asked_take(struct asked *a, const struct event *e, uint64_t *first);
+const struct asked_point *asked_at(const struct asked *a, uint64_t i);
+
+/* ---- value_track.c ---- */
+
+void track_read(struct values *v, const struct seen *s, const struct sample *sample);
+/* The device has accepted it; the values of the PDU behind @s are those of the reply. */
+void track_written(struct values *v, const struct seen *s, const struct sample *sample);
+/* Somebody asks to write it. */
+void track_asked(struct values *v, const struct seen *s, const struct sample *sample);
+void track_tick(struct values *v, struct stamp now);
+/* A capture has ended: what follows may be another day. */
+void track_rest(struct values *v);
+
+/* ---- value_lock.c ---- */
+
+bool locks_open(struct values *v);
+void locks_check(struct values *v, const struct seen *s, uint32_t point);
+void locks_tick(struct values *v, struct stamp now);
+void locks_rest(struct values *v);
+
+/* ---- value_tell.c ---- */
+
+enum value_kind {
+	VALUE_CHANGED,
+	VALUE_WRITTEN,
+	VALUE_LIMIT,
+	VALUE_RATE,
+	VALUE_STUCK,
+	VALUE_STALE,
+	VALUE_QUALITY,
+	VALUE_MOVED,
+	VALUE_NOT_EFFECTIVE,
+	VALUE_INTERLOCK,
+	VALUE_KINDS
+};
+
+/* NaN and NULL are left out. */
+struct finding {
+	enum value_kind kind;
+	uint32_t point;
+	const struct seen *seen; /* or NULL: time told */
+	struct stamp at;         /* then */
+	double old, value, wanted, limit, rate, seconds;
+	const char *bound, *interlock;
+	unsigned quality;
+	bool write; /* source */
+};
+
+static inline struct finding finding_of(
+	enum value_kind kind, uint32_t point, const struct seen *seen)
+{
+	return (struct finding){ .kind = kind,
+		.point = point,
+		.seen = seen,
+		.old = NAN,
+		.value = NAN,
+		.wanted = NAN,
+		.limit = NAN,
+		.rate = NAN,
+		.seconds = NAN,
+		.write = seen != NULL && seen->write };
+}
+
+void value_tell(const struct values *v, const struct finding *f);
+
+#endif

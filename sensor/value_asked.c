@@ -1,0 +1,123 @@
+/* value_asked.c - points of requests that wait for their reply: a ring of points, and a small table
+ * that knows which stretch of it belongs to which request. Nothing is allocated while it runs. */
+#include <stdlib.h>
+
+#include "sensor/limiter.h"
+#include "sensor/value.h"
+
+enum { WAYS = 4, POINTS_A_REQUEST = 2048, RING_FACTOR = 16 };
+
+#define OLD_NS (INT64_C(10) * 1000000000)
+
+struct request {
+	uint64_t key; /* 0: free */
+	uint64_t first;
+	int64_t at_ns;
+	uint32_t count;
+};
+
+struct asked {
+	struct request *request; /* WAYS in a row */
+	struct asked_point *ring;
+	uint64_t head; /* points so far */
+	uint64_t mask, rows;
+	struct request now;
+};
+
+struct asked *asked_new(size_t requests)
+{
+	struct asked *a = calloc(1, sizeof *a);
+	size_t ring = POINTS_A_REQUEST;
+	if (a == NULL)
+		return NULL;
+	while (ring < requests * RING_FACTOR)
+		ring *= 2;
+	a->mask = ring - 1;
+	a->rows = 1;
+	while (a->rows * WAYS < requests)
+		a->rows *= 2;
+	a->request = calloc(a->rows * WAYS, sizeof *a->request);
+	a->ring = calloc(ring, sizeof *a->ring);
+	if (a->request != NULL && a->ring != NULL)
+		return a;
+	asked_free(a);
+	return NULL;
+}
+
+void asked_free(struct asked *a)
+{
+	if (a == NULL)
+		return;
+	free(a->request);
+	free(a->ring);
+	free(a);
+}
+
+static uint64_t key_of(const struct event *e)
+{
+	uint64_t key = key_mix(e->flow->id, e->tx_id + 1);
+	return key == 0 ? 1 : key;
+}
+
+static struct request *row_of(const struct asked *a, uint64_t key)
+{
+	return &a->request[(key >> 32 & (a->rows - 1)) * WAYS];
+}
+
+void asked_begin(struct asked *a, const struct event *e)
+{
+	a->now = (struct request){ .key = key_of(e), .first = a->head, .at_ns = e->at.ts_ns };
+}
+
+bool asked_add(struct asked *a, const struct asked_point *point)
+{
+	if (a->now.count == POINTS_A_REQUEST)
+		return false;
+	a->ring[a->head++ & a->mask] = *point;
+	a->now.count++;
+	return true;
+}
+
+/* Its points have been written over? */
+static bool is_gone(const struct asked *a, const struct request *r)
+{
+	return a->head - r->first > a->mask + 1;
+}
+
+bool asked_end(struct asked *a)
+{
+	if (a->now.count == 0)
+		return false;
+	struct request *row = row_of(a, a->now.key), *oldest = row;
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (row[i].key == 0 || is_gone(a, &row[i])) {
+			oldest = &row[i];
+			break;
+		}
+		if (row[i].first < oldest->first)
+			oldest = &row[i];
+	}
+	bool young = oldest->key != 0 && a->now.at_ns - oldest->at_ns < OLD_NS;
+	*oldest = a->now;
+	return young;
+}
+
+size_t asked_take(struct asked *a, const struct event *e, uint64_t *first)
+{
+	uint64_t key = key_of(e);
+	struct request *row = row_of(a, key);
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (row[i].key != key)
+			continue;
+		size_t count = is_gone(a, &row[i]) ? 0 : row[i].count;
+		*first = row[i].first;
+		row[i].key = 0;
+		return count;
+	}
+	return 0;
+}
+
+const struct asked_point *asked_at(const struct asked *a, uint64_t i)
+{
+	return &a->ring[i & a->mask];
+}

@@ -1,0 +1,452 @@
+/* value_read.c - points in the messages of Modbus, S7 and DNP3. */
+#include <math.h>
+#include <string.h>
+
+#include "dissectors/dnp3.h"
+#include "dissectors/modbus.h"
+#include "dissectors/s7comm.h"
+#include "sensor/value.h"
+
+enum { WORDS_MAX = 2048, REGISTER_BITS = 16 };
+
+#define PAST_NS (INT64_C(5) * 1000000000)
+
+static const struct point *point_of(const struct values *v, size_t i)
+{
+	return &v->points->point[i];
+}
+
+static void decode(struct values *v, struct sample *s)
+{
+	unsigned quality = 0;
+	s->value = point_decode(point_of(v, s->point), s->raw, &quality);
+	s->quality = (uint16_t)quality;
+	s->has_value = s->has_quality = true;
+}
+
+/* ---- Modbus ---- */
+
+/* Coils or registers that stand together in a message. */
+struct words {
+	enum point_table table;
+	uint32_t base, count;
+	uint16_t word[WORDS_MAX];
+};
+
+static bool words_table(const struct pdu *pdu, enum point_table *table)
+{
+	static const uint8_t reads[] = { 0, POINT_COIL, POINT_DISCRETE, POINT_HOLDING,
+		POINT_INPUT_REGISTER };
+	if (pdu->code >= 1 && pdu->code <= 4)
+		*table = (enum point_table)reads[pdu->code];
+	else
+		*table = pdu->code == 5 || pdu->code == 15 ? POINT_COIL : POINT_HOLDING;
+	return pdu->code <= 6 || pdu->code == 15 || pdu->code == 16 || pdu->code == 23;
+}
+
+/* Points of the device that lie whole in @count coils or registers from @base on. */
+static size_t points_in(const struct values *v, const struct seen *s, const struct words *w,
+	uint64_t count, size_t *end)
+{
+	uint64_t unit = w->table <= POINT_DISCRETE ? 1 : REGISTER_BITS;
+	return points_range(v->points, &v->points->device[s->device], w->table, 0, w->base * unit,
+		(w->base + count) * unit, end);
+}
+
+/* False if the message holds none that a point of the device could be in. */
+static bool words_of(
+	const struct values *v, const struct seen *s, const struct pdu *pdu, struct words *w)
+{
+	struct item_cursor c = pdu->items;
+	struct item it;
+	size_t end;
+	if (pdu->malformed != NULL || !words_table(pdu, &w->table) || !items_next(&c, &it) ||
+		!item_has(&it, MODBUS_ITEM_ADDRESS))
+		return false;
+	w->base = (uint32_t)it.value[MODBUS_ITEM_ADDRESS].u;
+	w->count = 0;
+	if (points_in(v, s, w, WORDS_MAX, &end) == end)
+		return false;
+	do
+		w->word[w->count++] = (uint16_t)it.value[MODBUS_ITEM_VALUE].u;
+	while (w->count < WORDS_MAX && items_next(&c, &it));
+	return true;
+}
+
+static void each_word(
+	struct values *v, const struct seen *s, const struct words *w, value_each *each)
+{
+	size_t end;
+	for (size_t i = points_in(v, s, w, w->count, &end); i < end; i++) {
+		const struct point *p = point_of(v, i);
+		struct sample sample = { .point = (uint32_t)i };
+		if (w->table <= POINT_DISCRETE) {
+			sample.raw[0] = w->word[p->at - w->base] != 0;
+		} else {
+			uint32_t first = p->at / REGISTER_BITS - w->base;
+			unsigned n = point_bytes(p) / 2;
+			if (first + n > w->count)
+				continue;
+			for (unsigned k = 0; k < n; k++) {
+				sample.raw[k * 2] = (uint8_t)(w->word[first + k] >> 8);
+				sample.raw[k * 2 + 1] = (uint8_t)w->word[first + k];
+			}
+		}
+		decode(v, &sample);
+		each(v, s, &sample);
+	}
+}
+
+/* [MB] 6.16: what the register was decides what it becomes. */
+static void each_masked(
+	struct values *v, const struct seen *s, const struct pdu *pdu, value_each *each)
+{
+	if (pdu->malformed != NULL || !pdu_has(pdu, MODBUS_OR_MASK))
+		return;
+	struct words w = {
+		.table = POINT_HOLDING, .base = (uint32_t)pdu->value[MODBUS_ADDRESS].u, .count = 1
+	};
+	unsigned keep = (unsigned)pdu->value[MODBUS_AND_MASK].u;
+	unsigned set = (unsigned)pdu->value[MODBUS_OR_MASK].u & ~keep;
+	size_t end;
+	for (size_t i = points_in(v, s, &w, 1, &end); i < end; i++) {
+		const struct point *p = point_of(v, i);
+		const struct track *t = &v->track[i];
+		struct sample sample = { .point = (uint32_t)i };
+		unsigned old = (unsigned)t->raw[0] << 8 | t->raw[1];
+		bool whole = p->width == 1 ? (keep >> p->bit & 1) == 0 : keep == 0;
+		if (point_bytes(p) != 2 || (!t->known && !whole))
+			continue;
+		unsigned now = (old & keep) | set;
+		sample.raw[0] = (uint8_t)(now >> 8);
+		sample.raw[1] = (uint8_t)now;
+		decode(v, &sample);
+		each(v, s, &sample);
+	}
+}
+
+static void each_modbus(struct values *v, const struct seen *s, value_each *each)
+{
+	struct words w;
+	const struct pdu *pdu = s->e->pdu;
+	if (pdu->code == 22)
+		each_masked(v, s, pdu, each);
+	else if (words_of(v, s, pdu, &w))
+		each_word(v, s, &w, each);
+}
+
+/* ---- S7 ---- */
+
+/* Where an item of a request points to, in bits. */
+struct span {
+	enum point_table table;
+	uint16_t db;
+	uint32_t at;
+	bool single; /* one bit, told as a byte */
+};
+
+/* Bits of a variable of a transport size; 0: not a piece of memory. */
+static uint32_t size_bits(uint64_t size)
+{
+	static const uint8_t bits[] = { [1] = 1,
+		[2] = 8,
+		[3] = 8,
+		[4] = 16,
+		[5] = 16,
+		[6] = 32,
+		[7] = 32,
+		[8] = 32,
+		[9] = 16,
+		[10] = 32,
+		[11] = 32,
+		[12] = 16,
+		[15] = 64 };
+	return size < sizeof bits ? bits[size] : 0;
+}
+
+static bool span_of(const struct item *it, struct span *span)
+{
+	static const struct {
+		uint8_t area, table;
+	} areas[] = { { 0x84, POINT_DB }, { 0x83, POINT_MEMORY }, { 0x81, POINT_INPUT },
+		{ 0x82, POINT_OUTPUT } };
+	if (item_has(it, S7I_SYNTAX) || !item_has(it, S7I_TRANSPORT_SIZE) ||
+		!item_has(it, S7I_AREA))
+		return false;
+	unsigned i = 0;
+	while (i < 4 && areas[i].area != it->value[S7I_AREA].u)
+		i++;
+	if (i == 4 || size_bits(it->value[S7I_TRANSPORT_SIZE].u) == 0)
+		return false;
+	span->table = (enum point_table)areas[i].table;
+	span->db =
+		span->table == POINT_DB && item_has(it, S7I_DB) ? (uint16_t)it->value[S7I_DB].u : 0;
+	span->at = (uint32_t)(it->value[S7I_BYTE].u * 8 + it->value[S7I_BIT].u);
+	span->single = it->value[S7I_TRANSPORT_SIZE].u == 1;
+	return span->single || span->at % 8 == 0;
+}
+
+static size_t points_of_span(const struct values *v, const struct seen *s, const struct span *span,
+	uint64_t bits, size_t *end)
+{
+	return points_range(v->points, &v->points->device[s->device], span->table, span->db,
+		span->at, span->at + bits, end);
+}
+
+/* Does the point lie whole in @bits of the span? Of a single bit: is it this one? */
+static bool lies_in(const struct point *p, const struct span *span, uint64_t bits)
+{
+	return p->at + (uint64_t)p->width <= span->at + bits && (!span->single || p->width == 1);
+}
+
+static bool take_bytes(const struct point *p, const struct span *span, const struct value *data,
+	struct sample *sample)
+{
+	unsigned n = point_bytes(p);
+	uint32_t skip = span->single ? 0 : p->at / 8 - span->at / 8;
+	if ((uint64_t)skip + n > data->len)
+		return false;
+	memcpy(sample->raw, data->bytes + skip, n);
+	if (span->single)
+		sample->raw[0] = (uint8_t)((sample->raw[0] & 1) << p->bit);
+	return true;
+}
+
+static void each_s7_write(struct values *v, const struct seen *s, value_each *each)
+{
+	struct item_cursor c = s->e->pdu->items;
+	struct item it;
+	uint16_t item = 0;
+	for (; items_next(&c, &it); item++) {
+		struct span span;
+		if (!span_of(&it, &span) || !item_has(&it, S7I_DATA)) {
+			v->device[s->device].touched_ns = s->e->at.ts_ns;
+			continue;
+		}
+		const struct value *data = &it.value[S7I_DATA];
+		uint64_t bits = span.single ? 1 : data->len * UINT64_C(8);
+		size_t end;
+		for (size_t i = points_of_span(v, s, &span, bits, &end); i < end; i++) {
+			struct sample sample = { .point = (uint32_t)i, .item = item };
+			if (!lies_in(point_of(v, i), &span, bits) ||
+				!take_bytes(point_of(v, i), &span, data, &sample))
+				continue;
+			decode(v, &sample);
+			each(v, s, &sample);
+		}
+	}
+}
+
+void value_of_read(struct values *v, const struct seen *s)
+{
+	struct item_cursor c = s->e->pdu->items;
+	struct item it;
+	uint16_t item = 0;
+	if (s->e->pdu->dissector != &s7comm_dissector || s->e->pdu->code != S7_READ)
+		return;
+	/* Addresses of another syntax may be several to one item: the count is lost. */
+	for (; items_next(&c, &it) && !item_has(&it, S7I_SYNTAX); item++) {
+		struct span span;
+		size_t end;
+		if (!span_of(&it, &span))
+			continue;
+		uint64_t bits = size_bits(it.value[S7I_TRANSPORT_SIZE].u) * it.value[S7I_COUNT].u;
+		for (size_t i = points_of_span(v, s, &span, bits, &end); i < end; i++) {
+			const struct point *p = point_of(v, i);
+			struct asked_point a = { .sample = { .point = (uint32_t)i, .item = item },
+				.skip = (uint16_t)(p->at / 8 - span.at / 8),
+				.single = span.single };
+			if (lies_in(p, &span, bits))
+				asked_add(v->asked, &a);
+		}
+	}
+}
+
+/* The data of the reply's item for a point that the request asked for. */
+static void read_s7(struct values *v, const struct seen *s, const struct asked_point *a,
+	const struct item *it, value_each *each)
+{
+	struct sample sample = a->sample;
+	const struct point *p = point_of(v, sample.point);
+	const struct span span = { .at = p->at / 8 * 8 - a->skip * 8U, .single = a->single };
+	if (it->value[S7I_RETURN_CODE].u != 0xff) {
+		sample.quality = QUALITY_REFUSED;
+		sample.has_quality = true;
+		sample.value = NAN;
+	} else if (!item_has(it, S7I_DATA) ||
+		   !take_bytes(p, &span, &it->value[S7I_DATA], &sample)) {
+		return;
+	} else {
+		decode(v, &sample);
+	}
+	each(v, s, &sample);
+}
+
+static void each_s7_asked(
+	struct values *v, const struct seen *s, uint64_t first, size_t count, value_each *each)
+{
+	struct item_cursor c = s->e->pdu->items;
+	struct item it = { 0 };
+	unsigned next = 0; /* item of the reply */
+	for (size_t i = 0; i < count; i++) {
+		const struct asked_point *a = asked_at(v->asked, first + i);
+		for (; next <= a->sample.item; next++)
+			if (!items_next(&c, &it))
+				return;
+		if (!item_has(&it, S7I_RETURN_CODE))
+			return;
+		if (!s->write)
+			read_s7(v, s, a, &it, each);
+		else if (it.value[S7I_RETURN_CODE].u == 0xff)
+			each(v, s, &a->sample);
+	}
+}
+
+/* ---- DNP3 ---- */
+
+static bool dnp3_table(uint64_t group, bool write, enum point_table *table)
+{
+	static const uint8_t tables[64] = { [1] = POINT_BINARY_INPUT,
+		[2] = POINT_BINARY_INPUT,
+		[3] = POINT_DOUBLE_BIT_INPUT,
+		[4] = POINT_DOUBLE_BIT_INPUT,
+		[10] = POINT_BINARY_OUTPUT,
+		[11] = POINT_BINARY_OUTPUT,
+		[20] = POINT_COUNTER,
+		[22] = POINT_COUNTER,
+		[21] = POINT_FROZEN_COUNTER,
+		[23] = POINT_FROZEN_COUNTER,
+		[30] = POINT_ANALOG_INPUT,
+		[32] = POINT_ANALOG_INPUT,
+		[31] = POINT_FROZEN_ANALOG_INPUT,
+		[33] = POINT_FROZEN_ANALOG_INPUT,
+		[40] = POINT_ANALOG_OUTPUT,
+		[42] = POINT_ANALOG_OUTPUT };
+	if (write) {
+		*table = group == 12 ? POINT_BINARY_OUTPUT : POINT_ANALOG_OUTPUT;
+		return group == 12 || group == 41;
+	}
+	*table = group < sizeof tables ? (enum point_table)tables[group] : POINT_COIL;
+	return *table != POINT_COIL;
+}
+
+/* What an output will be after the control; of a pulse that does not last. */
+static bool control_value(const struct item *it, double *value)
+{
+	enum { LATCH_ON = 3, LATCH_OFF = 4 };
+	uint64_t operation = it->value[DNP3_ITEM_OPERATION].u;
+	if (item_has(it, DNP3_ITEM_VALUE)) {
+		*value = it->value[DNP3_ITEM_VALUE].r;
+		return true;
+	}
+	*value = operation == LATCH_ON;
+	return item_has(it, DNP3_ITEM_OPERATION) &&
+	       (operation == LATCH_ON || operation == LATCH_OFF);
+}
+
+static void dnp3_sample(
+	struct values *v, const struct seen *s, const struct item *it, struct sample *sample)
+{
+	const struct point *p = point_of(v, sample->point);
+	unsigned quality = 0;
+	double raw;
+	if (item_has(it, DNP3_ITEM_FLAGS)) {
+		sample->has_quality = true;
+		quality = quality_dnp3(
+			(enum point_table)p->table, (uint8_t)it->value[DNP3_ITEM_FLAGS].u);
+	}
+	sample->has_value = s->write ? control_value(it, &raw) : item_has(it, DNP3_ITEM_VALUE);
+	if (sample->has_value)
+		sample->value =
+			point_scale(p, s->write ? raw : it->value[DNP3_ITEM_VALUE].r, &quality);
+	else if (!s->write && item_has(it, DNP3_ITEM_FLAGS)) {
+		quality |= QUALITY_NAN; /* a real that is no number has no value in the item */
+		sample->has_value = true;
+		sample->value = NAN;
+	}
+	sample->quality = (uint16_t)quality;
+	sample->past = item_has(it, DNP3_ITEM_TIME) &&
+		       it->value[DNP3_ITEM_TIME].u < INT64_MAX / 1000000 &&
+		       (int64_t)it->value[DNP3_ITEM_TIME].u * 1000000 < s->e->at.ts_ns - PAST_NS;
+}
+
+static void each_dnp3(struct values *v, const struct seen *s, value_each *each)
+{
+	struct item_cursor c = s->e->pdu->items;
+	struct item it;
+	while (items_next(&c, &it)) {
+		enum point_table table;
+		size_t end;
+		if (!item_has(&it, DNP3_ITEM_GROUP) || !item_has(&it, DNP3_ITEM_INDEX) ||
+			!dnp3_table(it.value[DNP3_ITEM_GROUP].u, s->write, &table))
+			continue;
+		uint64_t index = it.value[DNP3_ITEM_INDEX].u;
+		size_t i = points_range(
+			v->points, &v->points->device[s->device], table, 0, index, index + 1, &end);
+		for (; i < end; i++) {
+			struct sample sample = { .point = (uint32_t)i, .value = NAN };
+			dnp3_sample(v, s, &it, &sample);
+			each(v, s, &sample);
+		}
+	}
+}
+
+/* ---- all ---- */
+
+void value_of_reply(struct values *v, const struct seen *s, value_each *each)
+{
+	const struct pdu *pdu = s->e->pdu;
+	bool read_write = pdu->code <= 4 || pdu->code == 23;
+	if (pdu->dissector == &modbus_dissector && pdu->request.known && read_write)
+		each_modbus(v, s, each);
+	else if (pdu->dissector == &dnp3_dissector && (pdu->code == 129 || pdu->code == 130))
+		each_dnp3(v, s, each);
+}
+
+void value_of_write(struct values *v, const struct seen *s, value_each *each)
+{
+	const struct pdu *pdu = s->e->pdu;
+	if (pdu->dissector == &modbus_dissector)
+		each_modbus(v, s, each);
+	else if (pdu->dissector == &s7comm_dissector)
+		each_s7_write(v, s, each);
+	else if (pdu->dissector == &dnp3_dissector)
+		each_dnp3(v, s, each);
+}
+
+void value_of_asked(struct values *v, struct seen *s, value_each *written, value_each *read)
+{
+	uint64_t first = 0;
+	size_t count = asked_take(v->asked, s->e, &first);
+	bool s7 = s->e->pdu->dissector == &s7comm_dissector;
+	s->write = !s7 || value_is_write(s->e->pdu);
+	if (s7)
+		each_s7_asked(v, s, first, count, s->write ? written : read);
+	else if (s->e->verdict.outcome == VERDICT_ACCEPTED)
+		for (size_t i = 0; i < count; i++)
+			written(v, s, &asked_at(v->asked, first + i)->sample);
+	s->write = false;
+}
+
+bool value_is_write(const struct pdu *pdu)
+{
+	int32_t c = pdu->code;
+	if (pdu->dissector == &modbus_dissector)
+		return c == 5 || c == 6 || c == 15 || c == 16 || c == 22 || c == 23;
+	if (pdu->dissector == &s7comm_dissector)
+		return c == S7_WRITE;
+	return pdu->dissector == &dnp3_dissector && c >= 4 && c <= 6;
+}
+
+bool value_may_change(const struct pdu *pdu)
+{
+	int32_t c = pdu->code;
+	if (pdu->dissector == &modbus_dissector)
+		return c == 21 || c > 43 ||
+		       (c == 8 && pdu_has(pdu, MODBUS_SUBFUNCTION) &&
+			       pdu->value[MODBUS_SUBFUNCTION].u == 1);
+	if (pdu->dissector == &s7comm_dissector)
+		return c >> 8 == 1 || (c >= S7_REQUEST_DOWNLOAD && c <= S7_DOWNLOAD_ENDED) ||
+		       c == S7_PI || c == S7_STOP;
+	return pdu->dissector == &dnp3_dissector && c >= 13 && c <= 18;
+}
