@@ -54,6 +54,10 @@ struct dissector {
 	uint8_t keep[PDU_KEPT]; /* header fields (index + 1, 0 ends) a reply needs of its request */
 
 	bool observed; /* no wire format: what makes its messages watches other protocols */
+	/* Not of the plant: read for what rules ask and no further. Never asked about ports that a
+	 * protocol of the plant claims, forgotten before the plant's sessions, and what is odd
+	 * about it is no anomaly. Its pdu.final means: nothing of interest follows. */
+	bool office;
 	/* Header fields (index + 1) naming the device behind the address; 0: there is none. In
 	 * what that device sends it is unit_reply, where that is set. */
 	uint8_t unit_field, unit_reply;

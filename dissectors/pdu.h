@@ -56,6 +56,15 @@ struct item_cursor {
 				 captured, for a snapshot moves the bytes */
 };
 
+/* Bytes of a file that pass by in this message, for who follows files (sensor/file.c). */
+struct content {
+	const uint8_t *at;
+	uint32_t len;
+	uint64_t offset; /* of these bytes in the file */
+	uint64_t key;    /* tells the files of one direction of a flow apart */
+	bool last;       /* the file ends with these bytes */
+};
+
 struct pdu {
 	const struct dissector *dissector; /* NULL: bytes consumed, nothing to tell */
 	enum pdu_dir dir;
@@ -76,6 +85,7 @@ struct pdu {
 	uint64_t present; /* bit per header field */
 	struct value value[PDU_FIELDS];
 	struct item_cursor items; /* items.dissector NULL: no items */
+	struct content content;   /* len 0 and not last: none */
 
 	uint16_t text_len;
 	char text[PDU_TEXT]; /* for values that are made, not borrowed */
@@ -98,6 +108,8 @@ static inline void pdu_init(struct pdu *p)
 	p->request.known = false;
 	p->present = 0;
 	p->items.dissector = NULL;
+	p->content.len = 0;
+	p->content.last = false;
 	p->items.second = (struct reader){ 0 };
 	p->text_len = 0;
 }

@@ -55,11 +55,13 @@ static void guess_client(struct flow *f, unsigned claimed)
 
 void detect_start(struct transport *t, struct flow_slot *s)
 {
-	unsigned claimed = 0;
-	for (unsigned i = 0; t->o.dissectors[i] != NULL; i++)
-		claimed |= claims(t->o.dissectors[i], &s->flow);
-	s->hinted = claimed != 0;
-	guess_client(&s->flow, claimed);
+	unsigned plant = 0, office = 0;
+	for (unsigned i = 0; t->o.dissectors[i] != NULL; i++) {
+		const struct dissector *d = t->o.dissectors[i];
+		*(d->office ? &office : &plant) |= claims(d, &s->flow);
+	}
+	s->hinted = plant != 0;
+	guess_client(&s->flow, s->hinted ? plant : office);
 }
 
 static int rank(enum probe probe, bool hinted)
@@ -67,23 +69,35 @@ static int rank(enum probe probe, bool hinted)
 	return probe == PROBE_SURE ? 4 + hinted : probe == PROBE_WEAK ? 2 + hinted : 0;
 }
 
-static struct verdict_of ask_all(
-	struct transport *t, const struct flow *f, const uint8_t *bytes, size_t n)
+static void ask(struct transport *t, unsigned i, const struct flow *f, struct reader in,
+	struct verdict_of *best)
 {
-	struct verdict_of best = { .dissector = NULL };
-	int best_rank = 0;
-	for (unsigned i = 0; t->o.dissectors[i] != NULL; i++) {
-		const struct dissector *d = t->o.dissectors[i];
-		if (d->ports == NULL || d->probe == NULL)
-			continue;
-		struct probe_hint hint = { .knows_dir = false };
-		enum probe probe = d->probe(rd_over(bytes, n), f->l4, &hint);
-		bool hinted = claims(d, f) != 0;
-		best.more |= probe == PROBE_MORE;
-		if (rank(probe, hinted) <= best_rank)
-			continue;
-		best_rank = rank(probe, hinted);
-		best = (struct verdict_of){ d, probe, hinted, best.more, hint, (uint8_t)i };
+	const struct dissector *d = t->o.dissectors[i];
+	struct probe_hint hint = { .knows_dir = false };
+	bool hinted = claims(d, f) != 0;
+	enum probe probe = d->probe(in, f->l4, &hint);
+	if (d->office && !hinted && probe != PROBE_SURE)
+		return;
+	best->more |= probe == PROBE_MORE;
+	if (rank(probe, hinted) > rank(best->probe, best->hinted))
+		*best = (struct verdict_of){ d, probe, hinted, best->more, hint, (uint8_t)i };
+}
+
+/* The plant's protocols first. The others are asked where those leave a doubt and claim no port:
+ * nobody can call a plant's session something else. */
+static struct verdict_of ask_all(
+	struct transport *t, const struct flow_slot *s, const uint8_t *bytes, size_t n)
+{
+	struct verdict_of best = { .dissector = NULL, .probe = PROBE_NO };
+	bool office = !s->hinted && !s->office_over;
+	for (unsigned pass = 0; pass < 1u + office; pass++) {
+		if (pass == 1 && best.probe == PROBE_SURE)
+			break;
+		for (unsigned i = 0; t->o.dissectors[i] != NULL; i++) {
+			const struct dissector *d = t->o.dissectors[i];
+			if (d->ports != NULL && d->probe != NULL && d->office == (pass == 1))
+				ask(t, i, &s->flow, rd_over(bytes, n), &best);
+		}
 	}
 	return best;
 }
@@ -124,7 +138,7 @@ static bool decide(struct transport *t, struct flow_slot *s, unsigned from,
 	} else {
 		guess_client(f, claims(d, f));
 	}
-	if (!v->hinted && !(s->told & TOLD_WRONG_PORT)) {
+	if (!v->hinted && !d->office && !(s->told & TOLD_WRONG_PORT)) {
 		s->told |= TOLD_WRONG_PORT;
 		transport_tell(t, ANOMALY_WRONG_PORT, s, from, at, 1, d->name);
 	}
@@ -278,11 +292,11 @@ static struct verdict_of ask_joined(
 	uint8_t prefix[PREFIX_MAX];
 	if (h->unclear > 0) {
 		size_t n = gather(st, from, in, prefix);
-		struct verdict_of joined = ask_all(t, &st->slot->flow, prefix, n);
+		struct verdict_of joined = ask_all(t, st->slot, prefix, n);
 		joined.more &= n < PREFIX_MAX;
 		if (joined.probe == PROBE_SURE || joined.hinted)
 			return joined;
-		struct verdict_of alone = ask_all(t, &st->slot->flow, in->bytes, in->len);
+		struct verdict_of alone = ask_all(t, st->slot, in->bytes, in->len);
 		if (joined.dissector != NULL && alone.dissector != NULL)
 			return alone;
 		if (joined.dissector != NULL || joined.more) /* counted before, or not yet clear */
@@ -290,7 +304,7 @@ static struct verdict_of ask_joined(
 		held_dismiss(t, st);
 		return alone;
 	}
-	return ask_all(t, &st->slot->flow, in->bytes, in->len);
+	return ask_all(t, st->slot, in->bytes, in->len);
 }
 
 void detect_stream(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
@@ -322,7 +336,7 @@ void detect_stream(struct transport *t, struct stream *st, unsigned from, const 
 bool detect_datagram(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct piece *in)
 {
-	struct verdict_of v = ask_all(t, &s->flow, in->bytes, in->len);
+	struct verdict_of v = ask_all(t, s, in->bytes, in->len);
 	if (enough(s, &v) && decide(t, s, from, &v, in->at)) {
 		if (s->flow.stream == NULL)
 			return false;
@@ -346,7 +360,7 @@ bool detect_again(struct transport *t, struct flow_slot *s, unsigned from, const
 {
 	s->misses++;
 	if (s->misses >= AGAIN_FIRST && (s->misses & (s->misses - 1)) == 0) {
-		struct verdict_of v = ask_all(t, &s->flow, in->bytes, in->len);
+		struct verdict_of v = ask_all(t, s, in->bytes, in->len);
 		if (v.probe == PROBE_SURE && decide(t, s, from, &v, in->at))
 			return true;
 	}
@@ -360,7 +374,7 @@ static bool change(struct transport *t, struct flow_slot *s, unsigned from, cons
 	struct flow *f = &s->flow;
 	const struct dissector *old = f->dissector;
 	void *state = f->state;
-	struct verdict_of v = ask_all(t, f, in->bytes, in->len);
+	struct verdict_of v = ask_all(t, s, in->bytes, in->len);
 	if (v.probe != PROBE_SURE || v.dissector == old)
 		return false;
 	f->state = NULL;
@@ -376,8 +390,12 @@ static bool change(struct transport *t, struct flow_slot *s, unsigned from, cons
 
 void detect_astray(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
 {
-	if (!change(t, st->slot, from, in))
+	struct flow_slot *s = st->slot;
+	if (!change(t, s, from, in)) {
+		if (s->flow.dissector->office && st->half[from].astray > ASTRAY_MAX)
+			s->mode = FLOW_OTHER; /* looked at again now and then */
 		return;
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		joiner_free(&st->half[i].part, &t->pool);
 		overlap_forget(t, &st->half[i]);

@@ -18,8 +18,8 @@ enum flow_mode {
 enum flow_list {
 	FLOWS_CLOSED,   /* ended; kept a little for what comes late */
 	FLOWS_EMPTY,    /* TCP, and nothing said yet */
-	FLOWS_DATAGRAM, /* UDP that is not ours */
-	FLOWS_FOREIGN,  /* TCP with payload that is not ours */
+	FLOWS_DATAGRAM, /* UDP that is not the plant's */
+	FLOWS_FOREIGN,  /* TCP with payload that is not the plant's */
 	FLOWS_OURS_UDP,
 	FLOWS_OURS_TCP,
 	FLOW_LISTS,
@@ -43,8 +43,9 @@ struct flow_slot {
 	uint8_t mode;            /* enum flow_mode */
 	uint8_t told;            /* enum flow_told */
 	uint8_t late;            /* payloads after the end */
-	bool hinted;             /* some protocol claims one of the ports */
+	bool hinted;             /* some protocol of the plant claims one of the ports */
 	bool strange;            /* and the one decided for is another */
+	bool office_over;        /* an office protocol was spoken; nothing of interest follows */
 	uint8_t candidate, weak; /* 1 + index of who fitted weakly, and how often in a row */
 	bool syn[2], fin[2], closed;
 	bool wished; /* a SYN came inside the connection: nothing changes unless it is answered */

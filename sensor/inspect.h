@@ -67,6 +67,9 @@ struct inspector {
 		void *ctx, struct flow *f, unsigned from, struct stamp at, struct reader bytes);
 	/* A TCP packet of no connection with flags that no stack sends there; may be NULL. */
 	void (*stray)(void *ctx, const struct packet *p);
+	/* Bytes of a file in a message that tells nothing else, sent by end[@from]; may be NULL. */
+	void (*content)(
+		void *ctx, struct flow *f, unsigned from, struct stamp at, const struct content *c);
 };
 
 #endif

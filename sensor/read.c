@@ -16,8 +16,13 @@ static void emit(struct reading *r, uint32_t seq, uint32_t end)
 	struct transport *t = r->t;
 	struct pdu *pdu = &t->pdu;
 	struct flow_slot *s = r->slot;
-	if (pdu->dissector == NULL)
+	if (pdu->dissector == NULL) {
+		if ((pdu->content.len > 0 || pdu->content.last) && !r->windowed &&
+			t->inspector->content != NULL)
+			t->inspector->content(
+				t->inspector->ctx, &s->flow, r->from, r->at, &pdu->content);
 		return;
+	}
 	if (r->windowed && (seq_after(end, r->first) <= 0 || seq_after(seq, r->last) > 0))
 		return;
 	pdu->flags |= r->flags;
@@ -34,7 +39,8 @@ static void emit(struct reading *r, uint32_t seq, uint32_t end)
 	t->counters->pdus++;
 	if (pdu->malformed != NULL) {
 		t->counters->pdus_malformed++;
-		transport_tell(t, ANOMALY_MALFORMED, s, r->from, r->at, 1, pdu->malformed);
+		if (!pdu->dissector->office)
+			transport_tell(t, ANOMALY_MALFORMED, s, r->from, r->at, 1, pdu->malformed);
 	}
 	t->inspector->pdu(t->inspector->ctx, &s->flow, r->from, r->at, pdu);
 }
@@ -75,6 +81,27 @@ static void go_astray(struct reading *r, struct reader *in, uint32_t seq)
 	if (d->resync != NULL)
 		n = d->resync(in->at, in->left, flow_dir(&r->slot->flow, r->from));
 	skip(r, in, n == 0 ? 1 : n);
+}
+
+/* What follows, from the last @left bytes on, is not read. The plant's protocols are looked for
+ * now and then where an office one was spoken. */
+static void finish(struct reading *r, size_t left)
+{
+	struct flow_slot *s = r->slot;
+	struct flow *f = &s->flow;
+	if (!f->dissector->office) {
+		s->mode = FLOW_ENCRYPTED;
+		r->t->counters->encrypted += left;
+		return;
+	}
+	s->mode = FLOW_OTHER;
+	s->office_over = true;
+	s->syn[0] = s->syn[1] = false; /* no longer followed from its start */
+	r->t->counters->other_protocol += left;
+	if (f->state != NULL && f->dissector->release != NULL)
+		f->dissector->release(f->state, &r->t->pool);
+	pool_give(&r->t->pool, f->state, f->dissector->state_size);
+	f->state = NULL;
 }
 
 size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t seq)
@@ -122,8 +149,7 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 		bool final = pdu->final && !r->windowed;
 		emit(r, at, seq + (uint32_t)(n - in.left));
 		if (final) {
-			r->slot->mode = FLOW_ENCRYPTED;
-			r->t->counters->encrypted += in.left;
+			finish(r, in.left);
 			return n;
 		}
 	}
@@ -229,14 +255,17 @@ void stream_read(struct transport *t, struct stream *st, unsigned from, const st
 	struct reading r = {
 		.t = t, .slot = st->slot, .from = from, .half = h, .state = st->slot->flow.state
 	};
-	ring_add(t, h, in);
+	if (!st->slot->flow.dissector->office)
+		ring_add(t, h, in);
 	h->next = in->seq + in->len;
 	while (h->part.len > 0 && rest.len > 0) {
 		r.need = 0;
 		if (!read_part(&r, st, &rest))
 			break;
 		if (st->slot->mode != FLOW_OURS) {
-			t->counters->encrypted += rest.len;
+			*(st->slot->mode == FLOW_ENCRYPTED ? &t->counters->encrypted
+							   : &t->counters->other_protocol) +=
+				rest.len;
 			return;
 		}
 	}
@@ -277,7 +306,8 @@ void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t
 	} else if (st->slot->mode == FLOW_UNDECIDED) {
 		detect_lost(t, st);
 	}
-	if (st->slot->mode == FLOW_OURS || (st->slot->hinted && st->slot->misses == 0))
+	bool plant = st->slot->mode == FLOW_OURS && !f->dissector->office;
+	if (plant || (st->slot->hinted && st->slot->misses == 0))
 		transport_tell(t, ANOMALY_BLIND, st->slot, from, at, n, NULL);
 }
 
@@ -324,6 +354,6 @@ void datagram_cut(
 	s->flow.blind_bytes[from] += n;
 	t->counters->gaps++;
 	t->counters->gap_bytes += n;
-	if (s->mode == FLOW_OURS)
+	if (s->mode == FLOW_OURS && !s->flow.dissector->office)
 		transport_tell(t, ANOMALY_BLIND, s, from, at, n, NULL);
 }

@@ -9,7 +9,6 @@
 
 enum {
 	WAITING_MAX = 1024, /* segments of a direction that may wait */
-	ASTRAY_MAX = 65536, /* bytes without a message until other protocols are tried */
 	RIVALS_MAX = 4,     /* segments that contradict one; more are not looked at */
 	PROOF_SHARE = 10,   /* acknowledged holes wait gap_ms / this: only the mirror can be late */
 	ABSENT_MAX = 2,     /* holes in vain before a direction counts as not captured */
@@ -86,6 +85,8 @@ static void deliver(
 		/* A first message of another protocol than the port's may have been forged. */
 		if (h->astray > ASTRAY_MAX || (s->strange && h->part.len == 0))
 			detect_astray(t, st, from, in);
+		if (s->mode != FLOW_OURS)
+			return;
 		overlap_more(t, st, from, in);
 		stream_read(t, st, from, in);
 	} else {

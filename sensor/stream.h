@@ -6,6 +6,7 @@
 
 /* Delivered bytes kept to compare what is sent again; powers of two. Short segments keep less. */
 enum { RING_MIN = 64, RING_MAX = 256, PDU_STARTS = 4 };
+enum { ASTRAY_MAX = 65536 }; /* bytes without a message until other protocols are tried */
 
 struct segment; /* bytes that wait, stream.c */
 struct reread;  /* the other reading of a conflict, overlap.c */

@@ -89,7 +89,7 @@ void transport_relist(struct transport *t, struct flow_slot *s)
 	enum flow_list list;
 	if (s->closed)
 		list = FLOWS_CLOSED;
-	else if (s->mode == FLOW_OURS || s->mode == FLOW_ENCRYPTED)
+	else if ((s->mode == FLOW_OURS || s->mode == FLOW_ENCRYPTED) && !s->flow.dissector->office)
 		list = s->flow.l4 == L4_TCP ? FLOWS_OURS_TCP : FLOWS_OURS_UDP;
 	else if (s->flow.l4 == L4_UDP)
 		list = FLOWS_DATAGRAM;

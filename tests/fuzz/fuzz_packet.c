@@ -41,8 +41,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	struct counters counters = { 0 };
 	struct walk seen = { .d = dissectors[0] };
-	const struct inspector inspector = { &seen, on_pdu, on_anomaly, on_flow, on_flow_end, NULL,
-		NULL, NULL, NULL };
+	const struct inspector inspector = { .ctx = &seen,
+		.pdu = on_pdu,
+		.anomaly = on_anomaly,
+		.flow_start = on_flow,
+		.flow_end = on_flow_end };
 	struct frag_options fo = { .max_datagrams = 8,
 		.max_bytes = 1 << 20,
 		.timeout_s = 30,

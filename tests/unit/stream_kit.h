@@ -175,8 +175,11 @@ static struct kit *kit_new(const struct transport_options *o)
 	assert_non_null(k);
 	if (o != NULL)
 		k->o = *o;
-	k->inspector = (struct inspector){ k, kit_pdu, kit_anomaly, kit_start, kit_end, NULL, NULL,
-		NULL, NULL };
+	k->inspector = (struct inspector){ .ctx = k,
+		.pdu = kit_pdu,
+		.anomaly = kit_anomaly,
+		.flow_start = kit_start,
+		.flow_end = kit_end };
 	k->o.counters = &k->counters;
 	k->o.inspector = &k->inspector;
 	if (k->o.dissectors == NULL)

@@ -69,8 +69,9 @@ static void on_flow_end(void *ctx, struct flow *f, const char *why)
 	(void)why;
 }
 
-static const struct inspector inspector = { NULL, on_pdu, on_anomaly, on_flow, on_flow_end, NULL,
-	NULL, NULL, NULL };
+static const struct inspector inspector = {
+	.pdu = on_pdu, .anomaly = on_anomaly, .flow_start = on_flow, .flow_end = on_flow_end
+};
 
 /* --- the same flows, read byte by byte -------------------------------------------------------- */
 
