@@ -284,8 +284,8 @@ static void write_said(struct buf *b, const char *key, const char *text)
 	buf_json_string(b, text, strlen(text), EVE_TEXT);
 }
 
-void eve_audit(struct buf *out, const struct eve *eve, uint64_t n, struct stamp at,
-	const struct audit *a)
+void eve_audit(
+	struct buf *out, const struct eve *eve, uint64_t n, struct stamp at, const struct audit *a)
 {
 	const struct eve_head head = { "audit", at.ts_ns, at.frame, NULL, 0, NULL };
 	eve_head(out, eve, &head);

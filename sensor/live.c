@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "sensor/capture.h"
+#include "sensor/control.h"
 #include "sensor/frag.h"
 #include "sensor/run.h"
 #include "common/sandbox.h"
@@ -105,6 +106,8 @@ static void writable_paths(const struct run *r, struct text_list *out)
 		add_folder(out, r->config->pack_folder);
 	if (r->options->pdus != NULL && strcmp(r->options->pdus, "-") != 0)
 		add_folder(out, r->options->pdus);
+	if (r->control != NULL)
+		add_folder(out, control_path(r));
 	if (r->options->pidfile != NULL)
 		add_folder(out, r->options->pidfile);
 }
@@ -155,6 +158,7 @@ static bool enter_sandbox(struct run *r, struct err *err)
 		.writable = writable,
 		.no_seccomp = !r->config->sandbox,
 		.no_landlock = !r->config->sandbox,
+		.server = r->control != NULL,
 		.log = r->options->quiet ? NULL : say,
 	};
 	bool ok = sandbox_enter(&o, err);
@@ -182,7 +186,10 @@ bool live_open(struct run *r, struct err *err)
 	if (r->no_spool && !r->options->quiet)
 		fprintf(stderr, "bongsu-sensor: %s: the epoch is not kept\n", spool.text);
 	r->capture = capture_open(&o, err);
-	return r->capture != NULL && enter_sandbox(r, err);
+	if (r->capture == NULL)
+		return false;
+	r->control = control_open(r, err);
+	return !err->set && enter_sandbox(r, err);
 }
 
 /* --- running ----------------------------------------------------------------------------- */
@@ -272,6 +279,8 @@ enum status live(struct run *r)
 		l.polled_ns = l.now_ns;
 		l.now_ns = mono_ns();
 		pass_time(&l);
+		if (r->control != NULL)
+			control_serve(r->control, l.now_ns);
 	}
 	count_kernel(r);
 	return status;

@@ -47,7 +47,8 @@ struct hit {
 	bool later;     /* names verdict.*: ask again with the verdict */
 	int32_t item;   /* index of the item that satisfied it, -1: none needed */
 	uint32_t chain; /* the judge's, for correlations */
-	const struct window *window; /* the judge's: maintenance that lowers it (quiet.h), or NULL */
+	const struct window
+		*window; /* the judge's: maintenance that lowers it (quiet.h), or NULL */
 };
 
 struct rules;

@@ -13,6 +13,7 @@
 #include "sensor/audit.h"
 #include "sensor/build_info.h"
 #include "sensor/capture.h"
+#include "sensor/control.h"
 #include "sensor/epoch.h"
 #include "sensor/frag.h"
 #include "sensor/limiter.h"
@@ -92,8 +93,7 @@ static bool open_packs(struct run *r, struct err *err)
 static bool choose_events(struct run *r, struct err *err)
 {
 	const struct text_list *lists[] = { &r->options->events, &r->config->events };
-	r->tell->events = EVENT_ALERT | EVENT_VERDICT | EVENT_ANOMALY | EVENT_CANARY |
-			  EVENT_AUDIT;
+	r->tell->events = EVENT_ALERT | EVENT_VERDICT | EVENT_ANOMALY | EVENT_CANARY | EVENT_AUDIT;
 	for (size_t l = 0; l < 2; l++) {
 		for (size_t i = 0; i < lists[l]->count; i++) {
 			uint64_t bit = event_bit(lists[l]->text[i]);
@@ -280,6 +280,8 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	if (r->live && !live_open(r, err))
 		return false;
 	*status = STATUS_FAILED;
+	if (r->live)
+		quiet_keep_load(r);
 	if (!choose_epoch(r, err) || !open_packs(r, err) || !open_pdus(r, err) ||
 		!open_sinks(r, err) || !open_watchers(r, err) || !open_judge(r, err))
 		return false;
@@ -452,26 +454,32 @@ static void take_packs(struct run *r)
 	}
 }
 
-static void reload(struct run *r)
+bool run_reload(struct run *r, struct text_list *faults)
 {
-	struct text_list faults = { 0 };
 	size_t before = rules_count(r->rules.rules);
 	if (r->packs != NULL) {
 		packs_look(r->packs, true);
-		return;
+		return true;
 	}
 	/* Waiting alerts point into the old set: they go out first. */
 	judge_rules(r->judge, NULL);
-	bool ok = rules_read(&r->rules, r->config, &faults);
+	bool ok = rules_read(&r->rules, r->config, faults);
 	judge_rules(r->judge, r->rules.run);
-	for (size_t i = 0; i < faults.count; i++)
-		fprintf(stderr, "%s\n", faults.text[i]);
+	for (size_t i = 0; i < faults->count; i++)
+		fprintf(stderr, "%s\n", faults->text[i]);
 	if (ok)
 		told_reloaded(r, before);
 	else
 		fprintf(stderr,
 			"bongsu-sensor: rules not reloaded, the %zu old ones stay; faults: %zu\n",
-			before, faults.count);
+			before, faults->count);
+	return ok;
+}
+
+static void reload(struct run *r)
+{
+	struct text_list faults = { 0 };
+	run_reload(r, &faults);
 	text_list_free(&faults);
 }
 
@@ -566,6 +574,7 @@ enum status run_close(struct run *r, enum status status)
 	judge_free(r->judge);
 	watchers_free(r->watchers);
 	packs_close(r->packs);
+	control_close(r->control);
 	capture_close(r->capture);
 	rules_in_use_free(&r->rules);
 	free(r->tell);

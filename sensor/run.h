@@ -38,6 +38,7 @@ struct run {
 	struct frags *frags;
 	struct transport *transport;
 	struct capture *capture; /* live */
+	struct control *control; /* live, or NULL */
 	struct packet_options packets;
 	uint8_t tag[CANARY_TAG];
 	bool canary;
@@ -63,6 +64,8 @@ void run_tick(struct run *r, struct stamp at);
 bool run_wishes(struct run *r);
 /* What Redis is told of the sensor's state; @lag_ns: how far behind the wire it is. */
 void run_beat(struct run *r, int64_t lag_ns);
+/* Reads the rules again; false: the old ones stay, and @faults and the log say why. */
+bool run_reload(struct run *r, struct text_list *faults);
 /* Puts a canary frame in. */
 void run_canary(struct run *r, int64_t now_ns);
 /* Summary, report, drain. Returns the exit status: @status, or what went wrong at the end. */

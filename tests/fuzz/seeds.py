@@ -188,6 +188,13 @@ def main():
                 data = f.read()
             for document in data.split(b"\n---\n"):
                 put(out, target, document)
+    for line in (b'{"version": "0.2"}', b'{"command": "silence-remove", "arguments": {"id": "s1"}}',
+                 b'{"command": "silence-add", "arguments": {"rule": "5f0f9d6e-52c8-4a37-9d3f-6f3d2f6f5a31", "sid": 7, "verb": "write", "service": "modbus", '
+                 b'"level": "low", "src": "10.0.0.1", "dst": ["10.0.0.0/8", "fe80::/10"], "unit": 17, "until": "2026-12-24T18:00:00+08:00", '
+                 b'"reason": "a \\"b\\" \\u00e9", "by": "kim"}}',
+                 b'{"command": "maintenance-start", "arguments": {"name": "a", "from": "2026-12-24", "until": "2026-12-25T10:00Z", "who": ["10.0.0.1"], '
+                 b'"devices": "10.0.0.0/8", "verbs": ["stop", "start"], "lower_to": "informational", "reason": "x", "by": "kim"}}'):
+        put(out, "fuzz_control", line)
     with open(os.path.join(ROOT, "rules", "README.md"), "rb") as f:
         for part in re.findall(rb"```yaml\n((?:silences|maintenance):.*?)```", f.read(), re.S):
             put(out, "fuzz_config", part.replace(b"[boiler controller, 10.9.1.0/24]", b"10.9.1.0/24"))

@@ -173,7 +173,8 @@ static const struct {
 	{ "title: T\n" ID "logsource: {product: bongsu, service: toi}\ndetection: {a: {src_port: "
 	  "1}, condition: a}\n",
 		"3:39: unknown service toi (did you mean toy?)" },
-	{ "title: T\n" ID "logsource: {product: bongsu, service: sensor}\ndetection: {a: {src_port: "
+	{ "title: T\n" ID
+	  "logsource: {product: bongsu, service: sensor}\ndetection: {a: {src_port: "
 	  "1}, condition: a}\n",
 		"3:39: service sensor has no events in this sensor yet" },
 	{ "title: T\n" ID "logsource: {product: bongsu, service: toy, category: x}\n"
