@@ -54,6 +54,12 @@ static void read_unit(struct line_event *e, const json_t *event)
 	if (json_is_integer(json_object_get(m, key))) {
 		e->unit_word = "address";
 		e->unit = number_of(m, key, 0);
+		return;
+	}
+	m = json_object_get(json_object_get(event, "asset"), "fields");
+	if (json_is_integer(json_object_get(m, "unit"))) {
+		e->unit_word = "unit";
+		e->unit = number_of(m, "unit", 0);
 	}
 }
 
@@ -89,6 +95,7 @@ static bool read_event(struct line_event *e)
 		e->title = text_of(json_object_get(event, "anomaly"), "event");
 	int64_t severity = number_of(alert == NULL ? bongsu : alert, "severity", 0);
 	e->severity = severity >= 1 && severity <= 4 ? (unsigned)severity : 0;
+	e->has_tx = json_object_get(event, "tx_id") != NULL;
 	read_ends(e, event, bongsu);
 	read_verdict(e, bongsu);
 	read_unit(e, event);
@@ -189,11 +196,13 @@ static void write_end(struct buf *out, const char *name, const char *ip, const c
 
 static void write_who(struct buf *out, const struct line_event *e)
 {
-	if (e->src_ip == NULL || e->dst_ip == NULL)
+	if (e->src_ip == NULL)
 		return;
 	write_end(out, e->src_name, e->src_ip, e->src_role);
-	buf_lit(out, " → ");
-	write_end(out, e->dst_name, e->dst_ip, e->dst_role);
+	if (e->dst_ip != NULL) {
+		buf_lit(out, " → ");
+		write_end(out, e->dst_name, e->dst_ip, e->dst_role);
+	}
 	if (e->dst_port >= 0)
 		buf_printf(out, ":%" PRId64, e->dst_port);
 	if (e->unit_word != NULL)
@@ -217,7 +226,8 @@ static const char *outcome_colour(const char *outcome)
 static void write_verdict(
 	struct buf *out, const struct line_event *e, const struct line_style *style)
 {
-	if (strcmp(e->type, "alert") != 0 && e->outcome == NULL)
+	/* Without a transaction there is nothing to wait for. */
+	if (e->outcome == NULL && (strcmp(e->type, "alert") != 0 || !e->has_tx))
 		return;
 	const char *outcome = e->outcome == NULL ? "…" : e->outcome;
 	colour(out, style, outcome_colour(outcome));

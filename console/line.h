@@ -27,6 +27,7 @@ struct line_event {
 	double latency_ms;                  /* < 0: none */
 	int64_t verdict_code;
 	bool has_code;
+	bool has_tx;       /* it is of a request that may be answered */
 	const char *title; /* of the rule; of an anomaly its name */
 	const char *rule;  /* UUID, or NULL */
 	int64_t sid;       /* 0: none */

@@ -11,24 +11,30 @@ static unsigned severity(enum rule_level level)
 	return level >= LEVEL_LOW ? 4 - (unsigned)(level - LEVEL_LOW) : 4;
 }
 
-static void write_end(struct buf *b, const struct endpoint *end)
+static void write_end(struct buf *b, const struct flow *f, const struct endpoint *end)
 {
 	buf_lit(b, "{\"ip\":");
 	eve_addr(b, &end->ip);
-	eve_key_uint(b, "port", end->port);
+	if (f->l4 != 0)
+		eve_key_uint(b, "port", end->port);
 	buf_char(b, '}');
 }
 
-/* ics.target names one end; the other is the source. */
+/* ics.target names one end; the other, if there is one, is the source. */
 static void write_target(struct buf *b, const struct rule *r, const struct event *e)
 {
-	const struct endpoint *src = &e->flow->end[e->from], *dst = &e->flow->end[!e->from];
+	const struct flow *f = e->flow;
+	unsigned target = r->target == 1 ? e->from : !e->from;
 	if (r->target == 0)
 		return;
-	eve_key(b, "source");
-	write_end(b, r->target == 1 ? dst : src);
-	eve_key(b, "target");
-	write_end(b, r->target == 1 ? src : dst);
+	if (eve_is_there(f, !target)) {
+		eve_key(b, "source");
+		write_end(b, f, &f->end[!target]);
+	}
+	if (eve_is_there(f, target)) {
+		eve_key(b, "target");
+		write_end(b, f, &f->end[target]);
+	}
 }
 
 static void write_alert(struct buf *b, const struct alert *a)

@@ -45,6 +45,14 @@ static void write_vlans(struct buf *b, const struct flow *f)
 	buf_char(b, ']');
 }
 
+bool eve_is_there(const struct flow *f, unsigned end)
+{
+	static const uint8_t zero[16], zero4[16] = { [10] = 0xff, [11] = 0xff };
+	const uint8_t *ip = f->end[end].ip.bytes;
+	return f->l4 != 0 || (memcmp(ip, zero, 16) != 0 && memcmp(ip, zero4, 16) != 0);
+}
+
+/* What is no conversation (an observation of one device, or of two) has no ports and no proto. */
 static void write_ends_anew(
 	struct buf *b, const struct flow *f, const struct dissector *app, unsigned from)
 {
@@ -52,12 +60,17 @@ static void write_ends_anew(
 	write_vlans(b, f);
 	eve_key(b, "src_ip");
 	eve_addr(b, &src->ip);
-	eve_key_uint(b, "src_port", src->port);
-	eve_key(b, "dest_ip");
-	eve_addr(b, &dst->ip);
-	eve_key_uint(b, "dest_port", dst->port);
-	eve_key(b, "proto");
-	eve_l4(b, f->l4);
+	if (f->l4 != 0)
+		eve_key_uint(b, "src_port", src->port);
+	if (eve_is_there(f, !from)) {
+		eve_key(b, "dest_ip");
+		eve_addr(b, &dst->ip);
+	}
+	if (f->l4 != 0) {
+		eve_key_uint(b, "dest_port", dst->port);
+		eve_key(b, "proto");
+		eve_l4(b, f->l4);
+	}
 	write_ether(b, src, dst);
 	if (app != NULL)
 		eve_key_word(b, "app_proto", app->name);
@@ -116,7 +129,7 @@ void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head)
 {
 	buf_lit(b, "{\"timestamp\":");
 	eve_time(b, head->ts_ns);
-	if (head->flow != NULL)
+	if (head->flow != NULL && head->flow->l4 != 0)
 		eve_key_uint(b, "flow_id", head->flow->id & ((UINT64_C(1) << 51) - 1));
 	if (eve->in_iface != NULL) {
 		eve_key(b, "in_iface");
@@ -139,6 +152,8 @@ void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head)
 	if (head->flow == NULL)
 		return;
 	eve_key_lit(b, "pkt_src", "wire/pcap");
+	if (head->flow->l4 == 0)
+		return;
 	eve_key(b, "community_id");
 	community_id(b, head->flow);
 }

@@ -116,6 +116,8 @@ struct eve_head {
 
 /* {"timestamp":… up to community_id and app_proto: the same for all events. */
 void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head);
+/* False: an observation of the other end alone. */
+bool eve_is_there(const struct flow *f, unsigned end);
 /* "bongsu":{"epoch":…,"n":…,"ts_ns":… ; the caller goes on and closes it. */
 void eve_bongsu(struct buf *b, const struct eve *eve, uint64_t n, int64_t ts_ns);
 /* "modbus":{…}, "dnp3":{…}, "s7comm":{…} or what the field table of another protocol says. */

@@ -50,7 +50,7 @@ static void a_verdict_that_is_not_known_yet_is_pending(void **state)
 {
 	(void)state;
 	expect_line("{\"event_type\":\"alert\",\"host\":\"plant\",\"src_ip\":\"1.2.3.4\",\"dest_"
-		    "ip\":\"5.6.7.8\",\"dest_port\":20000,"
+		    "ip\":\"5.6.7.8\",\"dest_port\":20000,\"tx_id\":0,"
 		    "\"alert\":{\"signature\":\"Cold "
 		    "restart\",\"severity\":1},\"dnp3\":{\"request\":{\"dst\":10}},"
 		    "\"bongsu\":{\"ts_ns\":0,\"verb\":\"restart\"}}",
@@ -58,6 +58,17 @@ static void a_verdict_that_is_not_known_yet_is_pending(void **state)
 		"1970-01-01 00:00:00.000  CRITICAL  restart      1.2.3.4 → 5.6.7.8:20000 address "
 		"10  verdict pending  "
 		"Cold restart");
+}
+
+static void an_alert_of_one_device_has_no_other_end_and_no_verdict(void **state)
+{
+	(void)state;
+	expect_line("{\"event_type\":\"alert\",\"host\":\"plant\",\"src_ip\":\"1.2.3.4\","
+		    "\"app_proto\":\"asset\",\"alert\":{\"signature\":\"New device\","
+		    "\"severity\":3},\"asset\":{\"name\":\"new\",\"fields\":{\"unit\":7}},"
+		    "\"bongsu\":{\"ts_ns\":0}}",
+		&plain,
+		"1970-01-01 00:00:00.000  MEDIUM    -            1.2.3.4 unit 7  New device");
 }
 
 static void a_verdict_event_is_a_line_of_its_own(void **state)
@@ -262,6 +273,7 @@ int main(void)
 		cmocka_unit_test(verbs_are_words_of_the_rules),
 		cmocka_unit_test(an_alert_says_who_did_what_to_which_device),
 		cmocka_unit_test(a_verdict_that_is_not_known_yet_is_pending),
+		cmocka_unit_test(an_alert_of_one_device_has_no_other_end_and_no_verdict),
 		cmocka_unit_test(a_verdict_event_is_a_line_of_its_own),
 		cmocka_unit_test(colour_is_only_around_our_own_words),
 		cmocka_unit_test(hostile_names_are_shown_by_their_codes),
