@@ -18,8 +18,8 @@ if [ "${1-}" = --list ]; then
 	shift
 fi
 case ${1-} in
-demo) wanted="$build redis-server" ;;
-check | soak) wanted="$build $tests $lint redis-server tcpreplay iproute2 openssl" ;;
+demo) wanted="$build redis-server ieee-data" ;;
+check | soak) wanted="$build $tests $lint redis-server ieee-data tcpreplay iproute2 openssl" ;;
 cases | fuzz) wanted="$build $tests" ;;
 bench) wanted="$build python3 python3-yaml redis-server wireshark-common" ;;
 lint) wanted="$build $lint" ;;

@@ -37,6 +37,19 @@ def mac_of(address):
     return b"\x02\x00" + ipaddress.ip_address(address).packed[-4:]
 
 
+def mac_from(text):
+    mac = bytes.fromhex(text.replace(":", ""))
+    if len(mac) != 6:
+        raise ValueError("not an Ethernet address: %s" % text)
+    return mac
+
+
+def arp(operation, sender, sender_mac, target, target_mac):
+    """operation: 1 request, 2 reply."""
+    ends = [ipaddress.IPv4Address(a).packed for a in (sender, target)]
+    return struct.pack(">HHBBH", 1, 0x0800, 6, 4, operation) + sender_mac + ends[0] + target_mac + ends[1]
+
+
 def ethernet(src, dst, kind, payload, vlans=()):
     """src and dst are MACs; vlans are 802.1Q tags, outermost first."""
     tags = b"".join(struct.pack(">HH", 0x8100, v) for v in vlans)
@@ -191,6 +204,7 @@ class Flow:
         ends.append(self.end(words.pop(0)))
         self.ends, self.name, self.vlans, self.joined, self.only, self.ttl = ends, None, [], False, None, 64
         self.seq, self.last, self.transport = [1000, 5000], [None, None], [0, 0]
+        self.macs = [mac_of(address) for address, _ in ends]
         while words:
             word = words.pop(0)
             if word == "as":
@@ -206,6 +220,8 @@ class Flow:
                 self.ttl = int(words.pop(0))
             elif word == "seq":
                 self.seq = [int(words.pop(0), 0), int(words.pop(0), 0)]
+            elif word == "macs":
+                self.macs = [mac_from(words.pop(0)), mac_from(words.pop(0))]
             else:
                 raise ValueError("unknown word %r" % word)
 
@@ -226,7 +242,7 @@ class Talk:
         (src, _), (dst, _) = flow.ends[side], flow.ends[1 - side]
         self.ident += 1
         packet = ip(src, dst, {"tcp": 6, "udp": 17}[flow.l4], segment, self.ident, flow.ttl)
-        frame = ethernet(mac_of(src), mac_of(dst), ip_kind(src), packet, flow.vlans)
+        frame = ethernet(flow.macs[side], flow.macs[1 - side], ip_kind(src), packet, flow.vlans)
         if hold:
             self.late.append((frame, snap))
             return
@@ -290,6 +306,27 @@ class Talk:
                 self.segment(flow, side, PSH | ACK, data[start:end], **how)
             flow.seq[side] += end - start
 
+    def arp(self, words):
+        """request A > B, reply A > B, announce A; each with: at MAC, from MAC (of the frame), vlan N."""
+        kind, sender = words.pop(0), words.pop(0)
+        target, mac, source, vlans = sender, mac_of(sender), None, []
+        while words:
+            word = words.pop(0)
+            if word == ">":
+                target = words.pop(0)
+            elif word == "at":
+                mac = mac_from(words.pop(0))
+            elif word == "from":
+                source = mac_from(words.pop(0))
+            elif word == "vlan":
+                vlans.append(int(words.pop(0)))
+            else:
+                raise ValueError("unknown word %r" % word)
+        asked = bytes(6) if kind != "reply" else mac_of(target)
+        to = mac_of(target) if kind == "reply" else b"\xff" * 6
+        operation = {"request": 1, "reply": 2, "announce": 1}[kind]
+        self.cap.add(ethernet(source or mac, to, 0x0806, arp(operation, sender, mac, target, asked), vlans))
+
     def line(self, text):
         words = text.split()
         if words[0] in ("tcp", "udp"):
@@ -316,6 +353,8 @@ class Talk:
             self.segment(self.flow, {">": 0, "<": 1}[words[1]], ACK)
         elif words[0] == "reset":
             self.segment(self.flow, {">": 0, "<": 1}[words[1] if len(words) > 1 else "<"], RST | ACK)
+        elif words[0] == "arp":
+            self.arp(words[1:])
         elif words[0] == "raw":
             self.cap.add(hexes(" ".join(words[1:])))
         else:

@@ -92,6 +92,8 @@ static bool read_special(
 		points_read(&c->points, src->path, v, src->faults);
 	else if (strcmp(path, "interlocks") == 0)
 		interlocks_read(&c->points, src->path, v, src->faults);
+	else if (strcmp(path, "conduits") == 0)
+		conduits_read(&c->site.conduits, src->path, v, src->faults);
 	else
 		return false;
 	return true;
@@ -153,13 +155,17 @@ static void dump_site(FILE *out, const struct site *s)
 	}
 	fprintf(out, "zones:%s # Purdue level and prefixes\n", s->zones.labels <= 1 ? " {}" : "");
 	for (size_t i = 1; i < s->zones.labels; i++) {
-		unsigned level = s->level == NULL ? 0 : s->level[i];
+		int level = site_level(s, (uint16_t)i);
 		fputs("  ", out);
 		settings_dump_text(out, s->zones.label[i]);
-		fprintf(out, ": {level: %u.%u, prefixes: ", level / 10, level % 10);
+		fputs(": {", out);
+		if (level >= 0)
+			fprintf(out, "level: %d.%d, ", level / 10, level % 10);
+		fputs("prefixes: ", out);
 		dump_prefixes(out, &s->zones, (uint16_t)i);
 		fputs("}\n", out);
 	}
+	conduits_dump(&s->conduits, out);
 }
 
 static void dump_reply_ms(FILE *out, const struct config *c)
@@ -190,8 +196,8 @@ static void dump_more(const void *object, const char *path, FILE *out)
 
 /* ----------------------------------------------------------------------------------------- */
 
-static const char *const special_paths[] = { "names", "roles", "zones", "points", "interlocks",
-	"lists", "timeouts.reply_ms", "silences", "maintenance", NULL };
+static const char *const special_paths[] = { "names", "roles", "zones", "conduits", "points",
+	"interlocks", "lists", "timeouts.reply_ms", "silences", "maintenance", NULL };
 
 static const struct settings settings = {
 	.all = rows,

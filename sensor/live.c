@@ -126,6 +126,8 @@ static void readable_paths(const struct run *r, struct text_list *out)
 		text_list_keep(out, r->rules.paths.text[i]);
 	if (r->rules.lists != NULL)
 		text_list_keep(out, r->rules.lists);
+	if (r->config->asset_oui != NULL && access(r->config->asset_oui, R_OK) == 0)
+		text_list_keep(out, r->config->asset_oui);
 	if (r->rules.attack != NULL)
 		text_list_keep(out, r->rules.attack);
 	const struct text_list *specs =

@@ -200,7 +200,7 @@ void site_zones(struct site *s, const char *path, const struct yaml *map, struct
 			text_list_add(faults, "%s:%u:%u: a Purdue level is 0 to 5", path,
 				level->line, level->column);
 		else if (level != NULL)
-			set_byte(&s->level, label, (uint8_t)(purdue * 10 + 0.5));
+			set_byte(&s->level, label, (uint8_t)(purdue * 10 + 1.5));
 		if (prefixes == NULL)
 			text_list_add(faults, "%s:%u:%u: zone without prefixes", path, v->line,
 				v->column);
@@ -243,6 +243,7 @@ void site_ready(struct site *s, struct text_list *faults)
 	map_ready(&s->names, faults);
 	map_ready(&s->roles, faults);
 	map_ready(&s->zones, faults);
+	conduits_ready(&s->conduits, &s->zones, faults);
 }
 
 static void mask(uint8_t bytes[16], unsigned bits)
@@ -280,6 +281,11 @@ void site_facts(void *site, struct flow *f)
 	}
 }
 
+int site_level(const struct site *s, uint16_t zone)
+{
+	return zone == 0 || s->level == NULL ? -1 : s->level[zone] - 1;
+}
+
 static void map_free(struct site_map *m)
 {
 	for (size_t i = 1; i < m->labels; i++)
@@ -294,6 +300,7 @@ void site_free(struct site *s)
 	map_free(&s->names);
 	map_free(&s->roles);
 	map_free(&s->zones);
+	conduits_free(&s->conduits);
 	free(s->criticality);
 	free(s->level);
 	*s = (struct site){ 0 };

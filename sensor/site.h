@@ -4,6 +4,7 @@
 
 #include "common/text_list.h"
 #include "common/yaml.h"
+#include "sensor/conduit.h"
 #include "sensor/flow.h"
 
 /* Prefix → label. Longest prefix wins. */
@@ -23,7 +24,8 @@ struct site_map {
 struct site {
 	struct site_map names, roles, zones;
 	uint8_t *criticality; /* by name label, 0–100 */
-	uint8_t *level;       /* Purdue level × 10 by zone label (35 is 3.5) */
+	uint8_t *level;       /* 1 + Purdue level × 10 by zone label (36 is 3.5), 0: not given */
+	struct conduits conduits;
 };
 
 /* names: {ADDRESS: NAME | {name: NAME, criticality: 0–100}}; roles: {ROLE: [PREFIX…]};
@@ -35,6 +37,8 @@ void site_zones(struct site *s, const char *path, const struct yaml *map, struct
 void site_ready(struct site *s, struct text_list *faults);
 /* Fills name, role and zone of both ends. @site is a struct site. */
 void site_facts(void *site, struct flow *f);
+/* Purdue level × 10 of a zone label; -1: not given. */
+int site_level(const struct site *s, uint16_t zone);
 void site_free(struct site *s);
 
 /* "10.0.0.0/8", "fe80::/10", "10.0.0.1" to 16 bytes and prefix length; host bits must be zero. */

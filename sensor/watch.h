@@ -21,6 +21,9 @@ struct watch_out {
 	/* @flow and @pdu live as long as the call. */
 	void (*observe)(void *ctx, const struct event *e);
 	void (*anomaly)(void *ctx, const struct anomaly *a);
+	/* The present state of a thing called @name, one line of JSON, where sinks keep such; NULL:
+	 * there is no such thing any more. The hook is NULL where nobody keeps them. */
+	void (*keep)(void *ctx, const char *name, const char *json, size_t len);
 };
 
 /* What a watcher is given; it lives as long as the watcher. */

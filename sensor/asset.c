@@ -1,0 +1,598 @@
+/* asset.c - follows the traffic for the table of devices. What a flow was found to be is done once,
+ * and remembered in its note; each message then costs a few comparisons. */
+#include "sensor/asset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sensor/asset_tell.h"
+#include "sensor/packet.h"
+#include "sensor/services.h"
+
+enum { S7_PORT = 102, PORT_EPHEMERAL = 32768 };
+enum { SWEEP = 16, REPLIES_USUAL = 20, USUAL_GAPS = 10, USUAL_DECAY = 1024 };
+
+#define GAP_COUNTED  (60 * ASSET_SECOND)   /* longer without any traffic is time not watched */
+#define KEEP_AGAIN   (3600 * ASSET_SECOND) /* others hear that it is still there */
+#define FLAPS_WITHIN (3600 * ASSET_SECOND)
+
+/* A flow's note: place + 1 of its talk, and who has been met. */
+enum {
+	NOTE_TALK = 0x0fffffff,
+	NOTE_CLIENT = 1 << 28,
+	NOTE_SERVER = 1 << 29,
+	NOTE_TALKED = 1 << 30
+};
+
+static uint32_t *note_of(const struct assets *s, const struct flow *f)
+{
+	return &((struct flow *)(uintptr_t)f)->note[s->watch->index];
+}
+
+/* --- network cards ----------------------------------------------------------------------- */
+
+static void tell_mac(struct assets *s, struct asset *a, const uint8_t old[6], struct stamp at)
+{
+	const struct asset_news n = { .event = ASSET_MAC, .a = a, .old_mac = old, .jump = -1 };
+	asset_tell(s, &n, at);
+}
+
+/* The device was met behind another card than before. */
+static void other_mac(
+	struct assets *s, struct asset *a, const uint8_t mac[6], uint16_t vlan, struct stamp at)
+{
+	bool routed = station_is_router(station_find(s, mac, vlan)) || asset_is_routed(s, a);
+	bool flaps = memcmp(a->old_mac, mac, 6) == 0 && at.ts_ns - a->mac_ns < FLAPS_WITHIN;
+	memcpy(a->old_mac, a->mac, 6);
+	memcpy(a->mac, mac, 6);
+	a->mac_ns = at.ts_ns;
+	if (routed || flaps)
+		return;
+	asset_changed(s, a, CHANGE_MAC, at);
+	tell_mac(s, a, a->old_mac, at);
+}
+
+static void met_mac(
+	struct assets *s, struct asset *a, const struct flow *f, unsigned end, struct stamp at)
+{
+	const struct endpoint *e = &f->end[end];
+	uint16_t vlan = flow_inner_vlan(f);
+	if (!e->has_mac || !mac_is_card(e->mac) || addr_is_loopback(&e->ip))
+		return;
+	if (!a->has_mac) {
+		a->has_mac = true;
+		a->mac_vlan = vlan;
+		memcpy(a->mac, e->mac, 6);
+		asset_changed(s, a, CHANGE_MAC, at);
+	} else if (a->mac_vlan == vlan && memcmp(a->mac, e->mac, 6) != 0) {
+		other_mac(s, a, e->mac, vlan, at);
+	}
+}
+
+static void met_station(struct assets *s, const struct flow *f, unsigned end)
+{
+	const struct endpoint *e = &f->end[end];
+	if (e->has_mac && mac_is_card(e->mac))
+		station_speaks_for(station_put(s, e->mac, flow_inner_vlan(f)), e->ip.bytes);
+}
+
+/* --- devices and talks ------------------------------------------------------------------- */
+
+static bool is_foreign(const struct flow *f, unsigned end)
+{
+	return addr_is_routable(&f->end[end].ip) && f->zone[end] == 0 && f->name[end] == 0;
+}
+
+static struct asset *met(
+	struct assets *s, const struct flow *f, unsigned end, unsigned rank, struct stamp at)
+{
+	const struct addr *ip = &f->end[end].ip;
+	if (!addr_is_one(ip) || (rank == RANK_SEEN && is_foreign(f, end)))
+		return NULL;
+	if (rank == RANK_SEEN && f->name[end] != 0)
+		rank = RANK_PROVEN;
+	struct asset *a = asset_put(s, &f->end[end], asset_vlan(s, f), ASSET_WHOLE, rank, at);
+	if (a == NULL)
+		return NULL;
+	a->last_ns = at.ts_ns;
+	met_mac(s, a, f, end, at);
+	return a;
+}
+
+static struct talk *talk_put(
+	struct assets *s, const struct flow *f, uint8_t service, unsigned rank, struct stamp at)
+{
+	struct talk_key key = { .vlan = asset_vlan(s, f), .service = service };
+	bool fresh;
+	memcpy(key.address[0], f->end[f->client].ip.bytes, 16);
+	memcpy(key.address[1], f->end[!f->client].ip.bytes, 16);
+	if (service == 0) {
+		uint16_t port = f->end[!f->client].port;
+		key.port = port < PORT_EPHEMERAL ? port : 0;
+		key.l4 = f->l4;
+	}
+	struct talk *t = roster_put(s->talks, &key, rank, &fresh);
+	if (t == NULL)
+		return NULL;
+	if (fresh) {
+		t->family = f->end[0].ip.family;
+		t->tsap = ASSET_NOWAY;
+		t->first_ns = at.ts_ns;
+	}
+	t->last_ns = at.ts_ns;
+	return t;
+}
+
+/* Devices and their talk know each other. */
+static void set_places(struct assets *s, struct talk *t, const struct flow *f)
+{
+	uint32_t place = (uint32_t)roster_place(s->talks, t) + 1;
+	for (unsigned side = 0; side < 2; side++) {
+		const struct endpoint *e = &f->end[side == 0 ? f->client : !f->client];
+		struct asset *a = asset_find(s, &e->ip, asset_vlan(s, f), ASSET_WHOLE);
+		t->place[side] = a == NULL ? 0 : (uint32_t)roster_place(s->devices, a) + 1;
+		unsigned n = 0;
+		while (a != NULL && n < a->peers && a->peer[n] != place)
+			n++;
+		if (a != NULL && n == a->peers && n < ASSET_PEERS)
+			a->peer[a->peers++] = place;
+	}
+}
+
+/* The device of one side of a talk, if its place is still its own. */
+static struct asset *talker(const struct assets *s, const struct talk *t, unsigned side)
+{
+	struct asset *a = asset_at(s, t->place[side]);
+	return a != NULL && a->key.unit == ASSET_WHOLE &&
+			       memcmp(a->key.address, t->key.address[side], 16) == 0
+		       ? a
+		       : NULL;
+}
+
+static struct talk *talk_of(const struct assets *s, const struct flow *f)
+{
+	uint32_t place = *note_of(s, f) & NOTE_TALK;
+	struct talk *t = place == 0 ? NULL : roster_at(s->talks, place - 1);
+	bool ours = t != NULL && memcmp(t->key.address[0], f->end[f->client].ip.bytes, 16) == 0 &&
+		    memcmp(t->key.address[1], f->end[!f->client].ip.bytes, 16) == 0;
+	return ours ? t : NULL;
+}
+
+/* --- what the site allows ---------------------------------------------------------------- */
+
+static void check_zones(struct assets *s, const struct flow *f, const char *protocol, bool plant,
+	uint8_t service, struct stamp at)
+{
+	const struct site *site = &s->watch->config->site;
+	uint16_t from = f->zone[f->client], to = f->zone[!f->client];
+	if (site->conduits.count == 0 || from == to ||
+		conduits_allow(&site->conduits, from, to, protocol))
+		return;
+	struct talk *t = talk_put(s, f, service, plant ? RANK_SPEAKS : RANK_SEEN, at);
+	if (t == NULL || t->told_crossing)
+		return;
+	t->told_crossing = true;
+	int a = site_level(site, from), b = site_level(site, to);
+	const struct asset_news n = { .event = ASSET_CROSSING,
+		.a = asset_find(s, &f->end[f->client].ip, asset_vlan(s, f), ASSET_WHOLE),
+		.protocol = protocol,
+		.plant = plant,
+		.flow = f,
+		.from = f->client,
+		.jump = a < 0 || b < 0 ? -1 : abs(a - b) };
+	asset_tell(s, &n, at);
+}
+
+/* A device of the plant speaks with the internet, or has an address of it. */
+static void check_routable(
+	struct assets *s, const struct flow *f, const char *protocol, bool plant, struct stamp at)
+{
+	unsigned foreign = is_foreign(f, !f->client) ? !f->client : f->client;
+	if (!is_foreign(f, foreign) || !addr_is_one(&f->end[foreign].ip))
+		return;
+	struct asset *a = asset_find(s, &f->end[!foreign].ip, asset_vlan(s, f), ASSET_WHOLE);
+	if (a == NULL || (!plant && (a->serves | a->asks) == 0))
+		return;
+	struct talk *t = plant ? talk_of(s, f) : talk_put(s, f, 0, RANK_SEEN, at);
+	if (t == NULL || t->told_routable)
+		return;
+	t->told_routable = true;
+	const struct asset_news n = { .event = ASSET_ROUTABLE,
+		.a = a,
+		.protocol = protocol,
+		.plant = plant,
+		.flow = f,
+		.from = !foreign,
+		.jump = -1 };
+	asset_tell(s, &n, at);
+}
+
+/* --- flows ------------------------------------------------------------------------------- */
+
+static void started(struct assets *s, struct flow *f, struct stamp at)
+{
+	uint16_t vlan = asset_vlan(s, f);
+	struct asset *from = asset_find(s, &f->end[0].ip, vlan, ASSET_WHOLE);
+	struct asset *to = asset_find(s, &f->end[1].ip, vlan, ASSET_WHOLE);
+	if (from != NULL)
+		met_mac(s, from, f, 0, at);
+	if (to != NULL) {
+		met_mac(s, to, f, 1, at);
+		to->asked = s->clock;
+	}
+}
+
+static void port_text(const struct flow *f, char out[32])
+{
+	struct talk t = { .key = { .l4 = f->l4, .port = f->end[!f->client].port } };
+	talk_protocol(&t, out);
+}
+
+/* The port's own protocol may yet be found by its messages. */
+static bool is_known_port(const struct flow *f)
+{
+	for (unsigned i = 0; dissectors[i] != NULL; i++)
+		for (const struct port_hint *p = dissectors[i]->ports; p != NULL && p->l4 != 0; p++)
+			if (p->l4 == f->l4 && p->port == f->end[!f->client].port)
+				return true;
+	return false;
+}
+
+static void answered(struct assets *s, struct flow *f, struct stamp at)
+{
+	char protocol[32];
+	met_station(s, f, 0);
+	met_station(s, f, 1);
+	met(s, f, 0, RANK_SEEN, at);
+	met(s, f, 1, RANK_SEEN, at);
+	port_text(f, protocol);
+	if (is_known_port(f))
+		return;
+	check_zones(s, f, protocol, false, 0, at);
+	check_routable(s, f, protocol, false, at);
+}
+
+/* Conversations of which no message could be read are told by their port. */
+static void ended(struct assets *s, struct flow *f, struct stamp at)
+{
+	char protocol[32];
+	if ((*note_of(s, f) & NOTE_TALKED) || f->packets[0] == 0 || f->packets[1] == 0)
+		return;
+	port_text(f, protocol);
+	if (is_known_port(f))
+		check_routable(s, f, protocol, false, at);
+	if (is_foreign(f, 0) || is_foreign(f, 1))
+		return;
+	struct talk *t = talk_put(s, f, 0, RANK_SEEN, at);
+	if (t == NULL)
+		return;
+	t->messages += f->packets[0] + f->packets[1];
+	if (f->first_ns < t->first_ns)
+		t->first_ns = f->first_ns;
+	set_places(s, t, f);
+	if (is_known_port(f))
+		check_zones(s, f, protocol, false, 0, at);
+}
+
+static void on_flow(
+	void *self, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
+{
+	struct assets *s = self;
+	(void)from;
+	if (change == FLOW_STARTED)
+		started(s, f, at);
+	else if (change == FLOW_ANSWERED)
+		answered(s, f, at);
+	else if (change == FLOW_ENDED)
+		ended(s, f, at);
+}
+
+/* --- messages ---------------------------------------------------------------------------- */
+
+static void new_protocol(struct assets *s, const struct flow *f, struct asset *server,
+	const struct dissector *d, bool plant, struct stamp at)
+{
+	if (server->spoke == d)
+		return;
+	server->spoke = d;
+	uint64_t bit = UINT64_C(1) << service_index(d);
+	if (server->protocols & bit)
+		return;
+	bool first = server->protocols == 0;
+	server->protocols |= bit;
+	asset_changed(s, server, CHANGE_PROTOCOLS, at);
+	const struct asset_news n = { .event = ASSET_PROTOCOL,
+		.a = server,
+		.protocol = d->name,
+		.plant = plant,
+		.flow = f,
+		.from = !f->client,
+		.jump = -1 };
+	if (!first || server->told)
+		asset_tell(s, &n, at);
+}
+
+/* The connection of COTP told rack and slot of what it carries; it is not shown beside that. */
+static void take_over(struct talk *carrier, struct talk *t)
+{
+	if (services[carrier->key.service - 1] != service_named("cotp"))
+		return;
+	t->tsap = carrier->tsap;
+	t->rack = carrier->rack;
+	t->slot = carrier->slot;
+	t->has_slot = carrier->has_slot;
+	carrier->carries = true;
+}
+
+/* The first message of a flow from this end. */
+static struct talk *introduced(
+	struct assets *s, const struct event *e, unsigned plant, unsigned rank, bool is_client)
+{
+	const struct flow *f = e->flow;
+	const struct dissector *d = e->pdu->dissector;
+	uint32_t *note = note_of(s, f);
+	struct talk *before = talk_of(s, f);
+	met(s, f, e->from, rank, e->at);
+	*note = (*note & ~(uint32_t)NOTE_TALK) | NOTE_TALKED |
+		(is_client ? NOTE_CLIENT : NOTE_SERVER);
+	if (plant == PLANTS && (is_foreign(f, 0) || is_foreign(f, 1)))
+		return NULL;
+	struct talk *t = talk_put(s, f, (uint8_t)(service_index(d) + 1), rank, e->at);
+	if (t == NULL)
+		return NULL;
+	if (before != NULL && before != t)
+		take_over(before, t);
+	*note |= (uint32_t)roster_place(s->talks, t) + 1;
+	set_places(s, t, f);
+	struct asset *server = talker(s, t, 1);
+	if (!is_client && plant == PLANTS && server != NULL)
+		new_protocol(s, f, server, d, false, e->at);
+	check_zones(s, f, d->name, plant != PLANTS, t->key.service, e->at);
+	if (plant != PLANTS)
+		check_routable(s, f, d->name, true, e->at);
+	return t;
+}
+
+/* An answer: how long do these usually let us wait? */
+static void heard(struct assets *s, struct asset *a, struct stamp at)
+{
+	int64_t gap = s->clock - a->heard;
+	if (a->replies == 0)
+		a->since = s->clock;
+	else if (gap > a->usual)
+		a->usual = gap;
+	else
+		a->usual -= (a->usual - gap) / USUAL_DECAY;
+	if (a->silent) {
+		const struct asset_news n = { .event = ASSET_BACK, .a = a, .jump = -1 };
+		a->silent = false;
+		asset_tell(s, &n, at);
+		asset_changed(s, a, 0, at);
+	}
+	a->heard = s->clock;
+	a->replies += a->replies < UINT32_MAX;
+	a->last_ns = at.ts_ns;
+}
+
+static void gained(
+	struct assets *s, struct asset *a, uint32_t *bits, unsigned plant, struct stamp at)
+{
+	if (*bits >> plant & 1)
+		return;
+	*bits |= 1U << plant;
+	roster_touch(s->devices, a, RANK_PROVEN);
+	asset_changed(s, a, CHANGE_ROLE, at);
+}
+
+/* A reply of the device that serves: both have been understood. */
+static void on_reply(struct assets *s, const struct event *e, unsigned plant, struct talk *t)
+{
+	struct asset *client = talker(s, t, 0), *server = talker(s, t, 1);
+	if (plant == PLANT_DNP3 && e->from == e->flow->client) /* the outstation connected */
+		client = talker(s, t, 1), server = talker(s, t, 0);
+	if (client != NULL && e->verdict.outcome != VERDICT_ORPHAN_REPLY)
+		gained(s, client, &client->asks, plant, e->at);
+	if (server == NULL)
+		return;
+	gained(s, server, &server->serves, plant, e->at);
+	new_protocol(s, e->flow, server, e->pdu->dissector, true, e->at);
+	roster_touch(s->talks, t, RANK_PROVEN);
+	struct asset *a = asset_answered(s, plant, e, t, server);
+	heard(s, server, e->at);
+	if (a != server) {
+		gained(s, a, &a->serves, plant, e->at);
+		heard(s, a, e->at);
+	}
+}
+
+static void on_request(struct assets *s, const struct event *e, unsigned plant, struct talk *t)
+{
+	bool swapped = plant == PLANT_DNP3 && e->from != e->flow->client;
+	struct asset *client = talker(s, t, swapped), *server = talker(s, t, !swapped);
+	if (client != NULL) {
+		client->last_ns = e->at.ts_ns;
+		asset_asked(s, plant, e, client);
+	}
+	if (server != NULL)
+		server->asked = s->clock;
+}
+
+/* Connections of COTP: those of S7's port make a device one that serves. */
+static void on_connection(struct assets *s, const struct event *e, struct talk *t)
+{
+	struct asset *client = talker(s, t, 0), *server = talker(s, t, 1);
+	if (e->flow->end[!e->flow->client].port != S7_PORT)
+		return;
+	if (!asset_connected(s, e, t, client, server))
+		return;
+	if (client != NULL)
+		gained(s, client, &client->asks, PLANT_COTP, e->at);
+	if (server != NULL)
+		gained(s, server, &server->serves, PLANT_COTP, e->at);
+}
+
+static void on_pdu(void *self, const struct event *e)
+{
+	struct assets *s = self;
+	const struct flow *f = e->flow;
+	bool is_client = e->from == f->client;
+	uint32_t note = *note_of(s, f), met_bit = is_client ? NOTE_CLIENT : NOTE_SERVER;
+	unsigned plant = plant_of(s, e->pdu->dissector);
+	if ((note & met_bit) && (plant == PLANTS || (note & NOTE_TALK) == 0))
+		return;
+	struct talk *t = (note & met_bit) ? talk_of(s, f) : NULL;
+	if (t != NULL && plant != PLANT_COTP && services[t->key.service - 1] != e->pdu->dissector)
+		t = NULL;
+	if (t == NULL)
+		t = introduced(s, e, plant, plant == PLANTS ? RANK_SEEN : RANK_SPEAKS, is_client);
+	if (t == NULL || plant == PLANTS || e->pdu->malformed != NULL)
+		return;
+	t->last_ns = e->at.ts_ns;
+	t->messages++;
+	if (plant == PLANT_COTP)
+		on_connection(s, e, t);
+	else if (e->pdu->dir == PDU_REQ && (is_client || plant == PLANT_DNP3))
+		on_request(s, e, plant, t);
+	else if (e->pdu->dir == PDU_RSP && (!is_client || plant == PLANT_DNP3))
+		on_reply(s, e, plant, t);
+}
+
+static void on_aside(void *self, const struct aside *a)
+{
+	assets_arp(self, a);
+}
+
+/* --- time -------------------------------------------------------------------------------- */
+
+static void look_at(struct assets *s, struct asset *a, struct stamp now)
+{
+	int64_t limit = (int64_t)s->watch->config->asset_silent_s * ASSET_SECOND;
+	int64_t quiet = s->clock - a->heard, usual = a->usual * USUAL_GAPS;
+	if (a->told && a->last_ns - a->kept_ns > KEEP_AGAIN)
+		asset_keep(s, a);
+	if (limit == 0 || a->silent || a->replies < REPLIES_USUAL || a->heard - a->since < limit)
+		return;
+	if (quiet < limit || quiet < usual)
+		return;
+	const struct asset_news n = { .event = ASSET_SILENT, .a = a, .jump = -1 };
+	a->silent = true;
+	asset_tell(s, &n, now);
+	asset_changed(s, a, 0, now);
+}
+
+/* A share of the table at each tick. */
+static void sweep(struct assets *s, struct stamp now)
+{
+	size_t places = roster_places(s->devices), share = places / SWEEP + 1;
+	for (size_t i = 0; i < share && i < places; i++) {
+		struct asset *a = roster_at(s->devices, s->swept % places);
+		s->swept = (uint32_t)((s->swept + 1) % places);
+		if (a != NULL)
+			look_at(s, a, now);
+	}
+}
+
+/* Time passes as long as frames come, whatever they are. */
+static void pass_time(struct assets *s, struct stamp now)
+{
+	int64_t step = s->ticked.ts_ns == 0 ? 0 : now.ts_ns - s->ticked.ts_ns;
+	if (now.frame == s->ticked.frame)
+		return;
+	s->ticked = now;
+	if (step > 0)
+		s->clock += step < GAP_COUNTED ? step : GAP_COUNTED;
+}
+
+static void on_tick(void *self, struct stamp now)
+{
+	struct assets *s = self;
+	pass_time(s, now);
+	assets_flush(s);
+	sweep(s, now);
+	if (s->full)
+		assets_full(s, now);
+	s->full = false;
+	s->watch->counters->assets = roster_count(s->devices);
+}
+
+/* Silence is not followed from one capture into the next. */
+static void on_finish(void *self, struct stamp now)
+{
+	struct assets *s = self;
+	on_tick(s, now);
+	for (size_t i = 0; i < roster_places(s->devices); i++) {
+		struct asset *a = roster_at(s->devices, i);
+		if (a != NULL)
+			a->replies = 0;
+	}
+	s->ticked = (struct stamp){ 0 };
+}
+
+/* --- life -------------------------------------------------------------------------------- */
+
+static void gone(void *ctx, void *record)
+{
+	asset_forget(ctx, record);
+}
+
+static struct roster *table(const struct watch *w, size_t max, size_t record, size_t key)
+{
+	const struct roster_options o = {
+		.max = max, .record = record, .key = key, .seed = w->seed
+	};
+	return roster_new(&o);
+}
+
+static void asset_close(void *self)
+{
+	struct assets *s = self;
+	roster_free(s->devices);
+	roster_free(s->talks);
+	roster_free(s->stations);
+	roster_free(s->claims);
+	oui_free(s->oui);
+	free(s->plants);
+	free(s);
+}
+
+static void *asset_open(const struct watch *w, struct err *err)
+{
+	size_t max = w->config->asset_devices;
+	struct assets *s = max == 0 ? NULL : calloc(1, sizeof *s);
+	if (max == 0)
+		return NULL;
+	if (s == NULL) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	const struct roster_options devices = { .max = max,
+		.record = sizeof(struct asset),
+		.key = sizeof(struct asset_key),
+		.seed = w->seed,
+		.gone = gone,
+		.ctx = s };
+	s->watch = w;
+	s->clock = 1;
+	s->devices = roster_new(&devices);
+	s->talks = table(w, w->config->asset_talks, sizeof(struct talk), sizeof(struct talk_key));
+	s->stations = table(w, max, sizeof(struct station), sizeof(struct station_key));
+	s->claims = claims_new(max, w->seed);
+	s->plants = plants_new();
+	if (s->devices != NULL && s->talks != NULL && s->stations != NULL && s->claims != NULL &&
+		s->plants != NULL)
+		return s;
+	asset_close(s);
+	err_set(err, "out of memory");
+	return NULL;
+}
+
+const struct watcher asset_watcher = {
+	.name = "asset",
+	.open = asset_open,
+	.close = asset_close,
+	.flow = on_flow,
+	.pdu = on_pdu,
+	.aside = on_aside,
+	.tick = on_tick,
+	.finish = on_finish,
+};

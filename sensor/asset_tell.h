@@ -1,0 +1,67 @@
+/* asset_tell.h - what is learnt of devices from the wire, and what is told of it. */
+#ifndef SENSOR_ASSET_TELL_H
+#define SENSOR_ASSET_TELL_H
+
+#include "sensor/asset.h"
+
+/* ---- asset_learn.c ---- */
+
+struct asset_plants *plants_new(void);
+/* Which of the plant's protocols it is, or PLANTS. */
+unsigned plant_of(struct assets *s, const struct dissector *d);
+/* What a request tells of who asks. */
+void asset_asked(struct assets *s, unsigned plant, const struct event *e, struct asset *client);
+/* What a reply tells of who answers: @server, or the unit behind it, which is returned. */
+struct asset *asset_answered(struct assets *s, unsigned plant, const struct event *e,
+	struct talk *t, struct asset *server);
+/* What a COTP connection tells; @client and @server may be NULL. True: it was accepted. */
+bool asset_connected(struct assets *s, const struct event *e, struct talk *t, struct asset *client,
+	struct asset *server);
+
+/* ---- asset_tell.c ---- */
+
+enum asset_event {
+	ASSET_NEW = 1,
+	ASSET_CHANGED,
+	ASSET_REPLACED,
+	ASSET_MAC,
+	ASSET_PROTOCOL,
+	ASSET_SILENT,
+	ASSET_BACK,
+	ASSET_ROUTABLE,
+	ASSET_CROSSING,
+};
+
+struct asset_news {
+	enum asset_event event;
+	struct asset *a; /* or NULL */
+	const char *protocol;
+	bool plant; /* that is a plant's */
+	const uint8_t *old_mac;
+	const struct flow *flow; /* or NULL: the device alone */
+	unsigned from;
+	int jump; /* levels × 10; -1: none */
+};
+void asset_tell(struct assets *s, const struct asset_news *n, struct stamp at);
+/* Tells of what changed since it was last called, and keeps it for others. */
+void assets_flush(struct assets *s);
+/* Its present state for others (Redis), and that it is in the table no more. */
+void asset_keep(struct assets *s, struct asset *a);
+void asset_forget(struct assets *s, struct asset *a);
+/* The table is full: an anomaly. */
+void assets_full(struct assets *s, struct stamp at);
+extern const struct dissector asset_service, arp_service;
+
+/* ---- asset_arp.c ---- */
+
+struct arp {
+	bool request;
+	uint8_t mac[6], target_mac[6];
+	struct addr sender, target;
+};
+/* An ARP message for IPv4 over Ethernet, and nothing else. */
+bool arp_read(struct reader in, struct arp *out);
+void assets_arp(struct assets *s, const struct aside *a);
+struct roster *claims_new(size_t max, uint64_t seed);
+
+#endif
