@@ -82,12 +82,13 @@ struct pdu {
 	const char *status_name; /* static name of status, or NULL */
 	struct kept request;     /* replies: from the request, set by the transaction table */
 
-	uint64_t present; /* bit per header field */
-	struct value value[PDU_FIELDS];
+	uint64_t present;         /* bit per header field */
 	struct item_cursor items; /* items.dissector NULL: no items */
 	struct content content;   /* len 0 and not last: none */
 
 	uint16_t text_len;
+	/* last: a copy stops behind the last value that is present (snapshot.c) */
+	struct value value[PDU_FIELDS];
 	char text[PDU_TEXT]; /* for values that are made, not borrowed */
 };
 

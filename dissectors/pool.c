@@ -9,6 +9,16 @@ void *pool_take(struct pool *pool, size_t size)
 	return pool_resize(pool, NULL, 0, size);
 }
 
+void *pool_take_raw(struct pool *pool, size_t size)
+{
+	void *block = size > pool->cap - pool->used ? NULL : malloc(size);
+	if (block == NULL)
+		pool->refused++;
+	else
+		pool->used += size;
+	return block;
+}
+
 void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t size)
 {
 	if (size > old_size && size - old_size > pool->cap - pool->used) {

@@ -14,8 +14,10 @@ struct pool {
 };
 
 /* Zeroed memory, or NULL at the cap (counted). pool_give() takes what pool_take() gave and its
- * size; NULL is fine. pool_resize() keeps the bytes; on NULL the old block is still valid. */
+ * size; NULL is fine. pool_resize() keeps the bytes; on NULL the old block is still valid.
+ * pool_take_raw() leaves the bytes as they come. */
 void *pool_take(struct pool *pool, size_t size);
+void *pool_take_raw(struct pool *pool, size_t size);
 void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t size);
 void pool_give(struct pool *pool, void *block, size_t size);
 

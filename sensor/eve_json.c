@@ -10,9 +10,18 @@ void eve_text(struct buf *b, const char *text)
 
 void eve_name(struct buf *b, const char *name)
 {
+	size_t n = strnlen(name, EVE_NAME);
 	eve_comma(b);
-	buf_json_string(b, name, strlen(name), EVE_NAME);
-	buf_char(b, ':');
+	if (b->full || b->cap - b->len < n + 3) {
+		b->full = true;
+		return;
+	}
+	char *to = b->at + b->len;
+	to[0] = '"';
+	memcpy(to + 1, name, n);
+	to[n + 1] = '"';
+	to[n + 2] = ':';
+	b->len += n + 3;
 }
 
 static void digits(char *at, unsigned n, uint32_t v)

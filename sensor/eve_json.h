@@ -57,7 +57,7 @@ enum { EVE_TEXT = 512, EVE_NAME = 64 };
 
 /* A JSON string of a C string. */
 void eve_text(struct buf *b, const char *text);
-/* A name that is not a literal: from a field table. */
+/* A name that is not a literal but our own, from a field table: nothing in it to escape. */
 void eve_name(struct buf *b, const char *name);
 /* "2026-11-22T20:10:11.123456+0000", with its quotes. */
 void eve_time(struct buf *b, int64_t ts_ns);

@@ -158,7 +158,9 @@ struct labels {
 	size_t count;
 };
 
-enum quick_from { QUICK_HEADER, QUICK_DIR, QUICK_OUTCOME };
+enum tri { NO, YES, MAYBE };
+
+enum quick_from { QUICK_HEADER, QUICK_DIR, QUICK_OUTCOME, QUICK_ITEM };
 
 /* One whole number a rule needs: a comparison, or membership in a small set. */
 struct quick {
@@ -222,8 +224,8 @@ struct compiled {
 	struct rule rule; /* first: a struct rule * is one of these */
 	struct node *root;
 	/* the same as root, to be asked in this order: rest NULL is yes */
-	const struct quick *quick;
-	uint32_t quick_count;
+	const struct quick *quick, *item_quick;
+	uint32_t quick_count, item_quick_count;
 	struct node *rest;
 	const struct dissector *dissector; /* NULL: any */
 	const struct field_ref **named;    /* fields for bongsu.matched */
@@ -280,13 +282,13 @@ static inline unsigned label_table(unsigned envelope)
 void quick_split(struct compiled *c, struct arena *arena);
 bool quick_passes(const struct compiled *c, const struct event *e);
 bool quick_holds_for(const struct quick *q, uint64_t n);
+/* The part that asks the item; MAYBE while that is not known. */
+enum tri quick_item(const struct compiled *c, const struct item *item);
 
 /* rule_index.c: builds the groups. */
 void rules_index(struct rules *rules);
 
 /* --- matching ---------------------------------------------------------------------------- */
-
-enum tri { NO, YES, MAYBE };
 
 /* One event being judged. */
 struct look {

@@ -81,7 +81,11 @@ static enum tri ask_rest(const struct walk *w, const struct compiled *c, bool qu
 {
 	if (!quick && !quick_passes(c, w->look.e))
 		return NO;
-	return c->rest == NULL ? YES : node_holds(c->rest, &w->look);
+	enum tri item = quick_item(c, w->look.item);
+	if (item == NO || c->rest == NULL)
+		return item;
+	enum tri rest = node_holds(c->rest, &w->look);
+	return rest == YES ? item : rest;
 }
 
 static enum tri ask(struct walk *w, const struct compiled *c, bool quick)
@@ -163,6 +167,11 @@ static inline const struct split *child_of(const struct walk *w, const struct sp
 		return pdu_has(p, s->ref.index) ? split_child(s, p->value[s->ref.index].u) : NULL;
 	if (s->ref.source == FROM_ENVELOPE && s->ref.index == ENV_PDU_DIR)
 		return split_child(s, p->dir);
+	if (s->ref.source == FROM_ITEM && s->ref.kind == KIND_UINT && w->look.item != NULL &&
+		s->ref.dissector == p->dissector)
+		return item_has(w->look.item, s->ref.index)
+			       ? split_child(s, w->look.item->value[s->ref.index].u)
+			       : NULL;
 	if (look_values(&w->look, &s->ref, made, &v) <= 0)
 		return NULL;
 	return split_child(s, key_of_value(&s->ref, v));

@@ -42,13 +42,22 @@ static bool outcome(const struct node *n)
 	       !n->term->negated;
 }
 
+static bool of_item(const struct node *n, const struct dissector *d)
+{
+	if (n->kind != NODE_TERM || n->term->ref.source != FROM_ITEM)
+		return false;
+	const struct term *t = n->term;
+	return t->ref.dissector == d && t->ref.kind == KIND_UINT && t->part == PART_NONE &&
+	       !t->negated &&
+	       (t->op == OP_SET || t->op == OP_EXISTS || (t->op >= OP_LT && t->op <= OP_GTE));
+}
+
 static bool make_quick(const struct node *n, struct quick *q, struct arena *arena)
 {
-	if (n->kind != NODE_QUICK && !outcome(n))
-		return false;
 	const struct term *t = n->term;
 	*q = (struct quick){ .op = t->op, .index = (uint8_t)t->ref.index, .one = t->one.u };
 	q->from = t->ref.source == FROM_HEADER  ? QUICK_HEADER
+		  : t->ref.source == FROM_ITEM  ? QUICK_ITEM
 		  : t->ref.index == ENV_PDU_DIR ? QUICK_DIR
 						: QUICK_OUTCOME;
 	return t->op != OP_SET || t->count == 1 || make_bits(t, q, arena);
@@ -63,16 +72,22 @@ void quick_split(struct compiled *c, struct arena *arena)
 	if (c->dissector == NULL || !collect(c->root, part, &count))
 		return;
 	struct quick *quick = arena_array(arena, count, sizeof *quick);
+	struct quick *item_quick = arena_array(arena, count, sizeof *item_quick);
 	struct node *rest = node_new(arena, NODE_AND, count);
 	rest->count = 0;
 	for (size_t i = 0; i < count; i++) {
-		bool made = make_quick(part[i], &quick[c->quick_count], arena);
-		c->quick_count += made;
+		bool made = false;
+		if (of_item(part[i], c->dissector))
+			c->item_quick_count += made =
+				make_quick(part[i], &item_quick[c->item_quick_count], arena);
+		else if (part[i]->kind == NODE_QUICK || outcome(part[i]))
+			c->quick_count += made = make_quick(part[i], &quick[c->quick_count], arena);
 		if (!made || outcome(part[i]))
 			rest->child[rest->count++] = part[i];
 	}
 	node_done(rest);
 	c->quick = quick;
+	c->item_quick = item_quick;
 	c->rest = rest->count == 0 ? NULL : rest->count == 1 ? rest->child[0] : rest;
 }
 
@@ -119,4 +134,16 @@ bool quick_passes(const struct compiled *c, const struct event *e)
 			return false;
 	}
 	return true;
+}
+
+enum tri quick_item(const struct compiled *c, const struct item *item)
+{
+	if (c->item_quick_count > 0 && item == NULL)
+		return MAYBE;
+	for (uint32_t i = 0; i < c->item_quick_count; i++) {
+		const struct quick *q = &c->item_quick[i];
+		if (!item_has(item, q->index) || !quick_holds_for(q, item->value[q->index].u))
+			return NO;
+	}
+	return YES;
 }

@@ -4,11 +4,11 @@
 
 #include "dissectors/dissector.h"
 
-/* The copy owns the item bytes and every borrowed value; &s->pdu is used like the original. */
+/* The copy owns the item bytes and every borrowed value; &s->pdu is used like the original, but not
+ * copied whole: the block ends behind the last value that is present, and then the bytes follow. */
 struct snapshot {
 	size_t size; /* bytes of the whole block */
 	struct pdu pdu;
-	uint8_t bytes[];
 };
 
 /* NULL at the pool's cap. */

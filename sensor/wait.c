@@ -6,14 +6,18 @@ void wait_queues_init(struct wait_queues *q)
 	*q = (struct wait_queues){ .next_ns = INT64_MAX };
 }
 
+_Static_assert(WAIT_QUEUES <= 128, "each queue has its bit");
+
 /* The earliest head; heads are few. */
 struct wait *wait_oldest(const struct wait_queues *q)
 {
 	struct wait *oldest = NULL;
-	for (unsigned i = 0; i < WAIT_QUEUES; i++)
-		if (q->first[i] != NULL &&
-			(oldest == NULL || q->first[i]->deadline_ns < oldest->deadline_ns))
-			oldest = q->first[i];
+	for (unsigned word = 0; word < 2; word++)
+		for (uint64_t left = q->busy[word]; left != 0; left &= left - 1) {
+			struct wait *w = q->first[word * 64 + (unsigned)__builtin_ctzll(left)];
+			if (oldest == NULL || w->deadline_ns < oldest->deadline_ns)
+				oldest = w;
+		}
 	return oldest;
 }
 
@@ -32,6 +36,7 @@ void wait_add(struct wait_queues *q, struct wait *w)
 	else
 		w->prev->next = w;
 	q->last[w->queue] = w;
+	q->busy[w->queue / 64] |= UINT64_C(1) << w->queue % 64;
 	q->count++;
 	if (w->deadline_ns < q->next_ns)
 		q->next_ns = w->deadline_ns;
@@ -47,8 +52,11 @@ void wait_remove(struct wait_queues *q, struct wait *w)
 		q->last[w->queue] = w->prev;
 	else
 		w->next->prev = w->prev;
+	if (q->first[w->queue] == NULL)
+		q->busy[w->queue / 64] &= ~(UINT64_C(1) << w->queue % 64);
 	q->count--;
-	set_next(q);
+	if (w->deadline_ns <= q->next_ns)
+		set_next(q);
 }
 
 struct wait *wait_due(const struct wait_queues *q, int64_t now_ns)
@@ -66,9 +74,14 @@ static size_t wait_size(size_t hits)
 
 struct wait *wait_new(size_t hits, struct pool *pool)
 {
-	struct wait *w = pool_take(pool, wait_size(hits));
-	if (w != NULL)
-		w->hit_count = hits;
+	struct wait *w = pool_take_raw(pool, wait_size(hits));
+	if (w == NULL)
+		return NULL;
+	*w = (struct wait){ .hit_count = hits };
+	for (size_t i = 0; i < hits; i++) { /* the chain counts only where hit.chain says so */
+		w->hits[i].n = 0;
+		w->hits[i].counted = w->hits[i].fed = false;
+	}
 	return w;
 }
 

@@ -14,7 +14,7 @@ struct waiting_hit {
 	uint64_t n;
 	bool counted;       /* told, or held by an alert that is open */
 	bool fed;           /* its correlations know of it */
-	struct chain chain; /* of a correlation */
+	struct chain chain; /* where hit.chain is not 0 */
 };
 
 struct wait {
@@ -39,7 +39,8 @@ struct wait {
 enum { WAIT_LATE = 64, /* of those that are overdue */ WAIT_QUEUES };
 struct wait_queues {
 	struct wait *first[WAIT_QUEUES], *last[WAIT_QUEUES];
-	int64_t next_ns; /* nothing is due before; INT64_MAX when empty */
+	uint64_t busy[2]; /* bit a queue: not empty */
+	int64_t next_ns;  /* nothing is due before; INT64_MAX when empty */
 	size_t count;
 };
 
