@@ -35,14 +35,22 @@ static bool fit_addresses(struct reader *r, unsigned count)
 	return true;
 }
 
+/* The same of an item of a reply: one without a type is an error, and has no bytes whatever its
+ * length says (snap7 says 4). */
+static size_t reply_bytes(uint8_t transport_size, uint16_t length)
+{
+	return transport_size == 0 ? 0 : data_bytes(transport_size, length);
+}
+
 /* Do @count data items fit? @bad is set to the first return code that is neither success nor, in a
  * write request, nothing. */
-static bool fit_data(struct reader r, unsigned count, uint8_t *bad)
+static bool fit_data(struct reader r, unsigned count, bool request, uint8_t *bad)
 {
 	for (unsigned i = count; i > 0; i--) {
 		uint8_t code = rd_u8(&r);
 		uint8_t size = rd_u8(&r);
-		size_t n = data_bytes(size, rd_be16(&r));
+		uint16_t length = rd_be16(&r);
+		size_t n = request ? data_bytes(size, length) : reply_bytes(size, length);
 		if (code != 0xff && *bad == 0xff)
 			*bad = code;
 		rd_skip(&r, n);
@@ -81,7 +89,7 @@ void s7_list_addresses(struct s7 *m, const struct reader *r, unsigned count)
 void s7_list_data(struct s7 *m, const struct reader *r, unsigned count)
 {
 	uint8_t bad = 0xff;
-	if (!fit_data(*r, count, &bad))
+	if (!fit_data(*r, count, false, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	s7_items(m, S7_WALK_DATA, r, count);
 }
@@ -99,7 +107,7 @@ void s7_write_request(struct s7 *m)
 	uint8_t bad = 0xff;
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
 	s7_list_addresses(m, &m->param, count);
-	if (!fit_data(m->data, count, &bad))
+	if (!fit_data(m->data, count, true, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	m->out->items.scratch[WALK] = S7_WALK_WRITE;
 	s7_items_take(m, &m->data);
@@ -119,7 +127,7 @@ void s7_read_reply(struct s7 *m)
 	uint8_t count = rd_u8(&m->param);
 	uint8_t bad = 0xff;
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
-	if (!fit_data(m->data, count, &bad))
+	if (!fit_data(m->data, count, false, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	else
 		refuse_item(m, bad);
@@ -163,7 +171,8 @@ static bool next_data(struct reader *r, uint64_t left, struct item *it, bool req
 	uint8_t code = rd_u8(r);
 	uint8_t size = rd_u8(r);
 	uint16_t length = rd_be16(r);
-	struct reader data = rd_slice(r, data_bytes(size, length));
+	struct reader data =
+		rd_slice(r, request ? data_bytes(size, length) : reply_bytes(size, length));
 	if (r->overrun)
 		return false;
 	if (!request)

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 if [ "${1-}" != inside ]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
-	for program in serve_modbus poll_modbus; do
+	for program in serve_modbus poll_modbus values_modbus; do
 		cc -O2 -I/usr/include/modbus -o "$work/$program" "$here/$program.c" -lmodbus
 	done
 	if (cd "$work" && npm init -y && npm install node-snap7 && npm rebuild node-snap7) >"$work/npm.log" 2>&1; then
@@ -66,7 +66,10 @@ record() {
 record modbus-libmodbus "$work/serve_modbus" $device -- "$work/poll_modbus" $device
 record modbus-pymodbus-mbpoll /usr/bin/python3 "$here/serve_pymodbus.py" $device -- \
 	sh -c "timeout 5 mbpoll -m tcp -a 1 -r 1 -c 10 -t 4 -l 100 $device || :; timeout 4 mbpoll -m tcp -a 1 -r 1 -c 16 -t 3:hex -l 200 $device || :"
+record ../value/libmodbus "$work/serve_modbus" $device -- "$work/values_modbus" $device
+record ../value/pymodbus /usr/bin/python3 "$here/serve_pymodbus.py" $device -- /usr/bin/python3 "$here/values_pymodbus.py" $device
 if [ -e "$work/snap7" ]; then
-	cp "$here/poll_s7.js" "$work/"
+	cp "$here/poll_s7.js" "$here/values_s7.js" "$work/"
+	record ../value/snap7 node "$work/values_s7.js" serve $device -- node "$work/values_s7.js" write $device
 	record s7-snap7 node "$work/poll_s7.js" serve $device -- node "$work/poll_s7.js" poll $device
 fi

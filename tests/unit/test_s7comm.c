@@ -185,6 +185,21 @@ static void a_read_reply_and_the_item_it_refuses(void **state)
 	assert_int_equal(inum(p, &it[2], "value"), 0x2501);
 }
 
+/* As snap7's server sends it: a length, and no bytes. */
+static void a_refused_item_has_no_bytes_whatever_its_length(void **state)
+{
+	(void)state;
+	struct item it[4];
+	struct pdu *p = down("32 03 0000 0700 0002 0012 0000 04 03"
+			     "ff 04 0018 00c800 00"
+			     "0a 00 0004"
+			     "ff 04 0010 0102");
+	assert_null(p->malformed);
+	assert_int_equal(items(p, it, 4), 3);
+	assert_int_equal(inum(p, &it[1], "return_code"), 0x0a);
+	assert_int_equal(inum(p, &it[2], "value"), 0x0102);
+}
+
 static void a_write_reply_has_a_code_for_each_item(void **state)
 {
 	(void)state;
@@ -477,6 +492,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writes_with_their_data, start, stop),
 		cmocka_unit_test_setup_teardown(each_cursor_walks_alone, start, stop),
 		cmocka_unit_test_setup_teardown(a_read_reply_and_the_item_it_refuses, start, stop),
+		cmocka_unit_test_setup_teardown(
+			a_refused_item_has_no_bytes_whatever_its_length, start, stop),
 		cmocka_unit_test_setup_teardown(
 			a_write_reply_has_a_code_for_each_item, start, stop),
 		cmocka_unit_test_setup_teardown(errors_of_acknowledgements, start, stop),
