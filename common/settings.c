@@ -249,12 +249,44 @@ bool settings_set(const struct settings *table, void *object, const char *assign
 
 /* --- writing ----------------------------------------------------------------------------- */
 
+/* Characters beyond ASCII that break a line in YAML, or must not stand there as they are. */
+static const struct {
+	const char *bytes, *escape;
+} breaks[] = {
+	{ "\xe2\x80\xa8", "\\L" },
+	{ "\xe2\x80\xa9", "\\P" },
+	{ "\xef\xbb\xbf", "\\uFEFF" },
+	{ "\xef\xbf\xbe", "\\uFFFE" },
+	{ "\xef\xbf\xbf", "\\uFFFF" },
+};
+
+/* Writes one of them, or a C1 control, that @text begins with; its bytes, or 0. */
+static size_t dump_break(FILE *out, const char *text)
+{
+	unsigned char first = (unsigned char)text[0], second = (unsigned char)text[1];
+	if (first == 0xc2 && second < 0xa0) {
+		fprintf(out, "\\x%02x", second);
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
+		size_t n = strlen(breaks[i].bytes);
+		if (strncmp(text, breaks[i].bytes, n) != 0)
+			continue;
+		fputs(breaks[i].escape, out);
+		return n;
+	}
+	return 0;
+}
+
 void settings_dump_text(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
+		size_t n = c < 0x80 ? 0 : dump_break(out, text);
+		if (n > 0)
+			text += n - 1;
+		else if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
 			fprintf(out, "\\x%02x", c);

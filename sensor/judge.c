@@ -104,7 +104,7 @@ static void judge_event(struct judge *j, struct flow *f, const struct event *e, 
 		return;
 	tell_now(j, e, count);
 	if (transaction)
-		tell_transaction(j->o.tell, e);
+		judge_transaction(j, e);
 }
 
 static struct tx *open_request(struct judge *j, struct flow *f, const struct event *e)

@@ -27,6 +27,7 @@ struct judge_options {
 	const uint32_t *reply_ms;  /* by dissector index */
 	const uint8_t *canary_tag; /* CANARY_TAG bytes, or NULL */
 	struct watchers *watchers; /* or NULL */
+	struct changes *changes;   /* of transaction events; NULL: all are told */
 	struct quiet *quiet;       /* silences and maintenance, or NULL */
 	/* Site facts for a new flow; NULL: none. */
 	void (*flow_facts)(void *ctx, struct flow *f);

@@ -47,6 +47,7 @@ size_t judge_correlated(
 /* A rule held only with its verdict: so do the correlations that it completes. */
 void judge_tell_correlated(
 	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns);
+void judge_transaction(struct judge *j, const struct event *e);
 bool judge_wants_transaction(struct judge *j, const struct pdu *pdu);
 /* Keeps the hits of an open request until its verdict; from HIGH up they are told at once, unless
  * they are repeats. False if there is no memory. */

@@ -1,6 +1,7 @@
 /* judge_wait.c - alerts are told, at once or with the verdict that they wait for. */
 #include "sensor/judge_impl.h"
 
+#include "sensor/changes.h"
 #include "sensor/quiet.h"
 #include "sensor/services.h"
 
@@ -27,6 +28,12 @@ void judge_say(struct judge *j, const struct anomaly *a)
 		tell_anomaly(j->o.tell, &told);
 	else
 		j->o.counters->anomalies_held++;
+}
+
+void judge_transaction(struct judge *j, const struct event *e)
+{
+	if (j->o.changes == NULL || changes_logs(j->o.changes, e))
+		tell_transaction(j->o.tell, e);
 }
 
 bool judge_wants(struct judge *j, struct hit *hit, const struct event *e)
@@ -152,7 +159,7 @@ static void tell_verdicts(
 	for (size_t i = 0; i < w->hit_count; i++)
 		settle_hit(j, &w->hits[i], &e, now_ns);
 	if (w->transaction)
-		tell_transaction(j->o.tell, &e);
+		judge_transaction(j, &e);
 	w->transaction = false;
 }
 

@@ -13,6 +13,7 @@
 #include "sensor/audit.h"
 #include "sensor/build_info.h"
 #include "sensor/capture.h"
+#include "sensor/changes.h"
 #include "sensor/control.h"
 #include "sensor/epoch.h"
 #include "sensor/frag.h"
@@ -182,7 +183,12 @@ static bool open_judge(struct run *r, struct err *err)
 {
 	const struct config *c = r->config;
 	bool silent = r->sinks == NULL && !r->options->rule_report;
+	uint64_t seed = r->live ? (uint64_t)wall_ns() : 0;
 	r->canary = r->live && canary_tag(r->tag);
+	if (c->changes_only)
+		r->changes = changes_new(c->log_points, seed, &r->counters);
+	if (c->changes_only && r->changes == NULL)
+		return err_set(err, "out of memory");
 	struct judge_options o = {
 		.rules = silent ? NULL : r->rules.run,
 		.tell = r->tell,
@@ -198,12 +204,13 @@ static bool open_judge(struct run *r, struct err *err)
 			.close_ns = (int64_t)c->alert_close_s * TICK_NS,
 			.remind_ns = (int64_t)c->alert_remind_s * TICK_NS },
 		.memory_bytes = c->memory_mib * MIB,
-		.seed = r->live ? (uint64_t)wall_ns() : 0,
+		.seed = seed,
 		.one_way_pdus = (uint32_t)c->one_way_pdus,
 		.reply_ms = c->reply_ms,
 		.canary_tag = r->canary ? r->tag : NULL,
 		.watchers = r->watchers,
 		.quiet = &r->config->quiet,
+		.changes = r->changes,
 		.flow_facts = site_facts,
 		.facts_ctx = &r->config->site,
 	};
@@ -572,6 +579,7 @@ enum status run_close(struct run *r, enum status status)
 			rules_report(r->rules.run, stdout);
 	}
 	judge_free(r->judge);
+	changes_free(r->changes);
 	watchers_free(r->watchers);
 	packs_close(r->packs);
 	control_close(r->control);

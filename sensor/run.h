@@ -33,6 +33,7 @@ struct run {
 	struct rules_in_use rules;
 	struct packs *packs; /* or NULL */
 	struct judge *judge;
+	struct changes *changes; /* or NULL */
 	struct watchers *watchers;
 	int64_t tick_ns; /* packet time of the next tick */
 	struct frags *frags;

@@ -81,11 +81,15 @@ static void settings_are_overridden_one_by_one(void **state)
 }
 
 static const char whole[] =
-	"sensor: {name: \"pl\\\"ant\", interfaces: [eth0, eth1]}\n"
+	"sensor: {name: \"pl\\\"ant \\N\\L\\P\\x9e\\uFEFF\\uFFFF \\u00e9\", interfaces: [eth0, "
+	"eth1]}\n"
 	"outputs: [\"-\", \"file:/tmp/x\"]\n"
 	"lists: {masters: [10.0.0.1, 10.0.0.0/8]}\n"
 	"names:\n  10.0.0.5: {name: pump, criticality: 80}\n  fd00::5: valve\n"
 	"roles: {engineering: [10.1.0.0/16], hmi: [10.0.0.0/8]}\n"
+	"silences: [{verb: write, until: 2026-12-24, reason: \"a\\Pb\"}]\n"
+	"maintenance: [{name: m, days: [sat], hours: \"22:00-04:00\", zone: UTC, who: pump,\n"
+	"  verbs: [stop, start], reason: x}]\n"
 	"zones: {cell: {level: 1, prefixes: [10.0.0.0/24]}, dmz: {level: 3.5, prefixes: []}}\n";
 
 static char *dumped(const struct config *c)
