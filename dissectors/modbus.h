@@ -123,6 +123,10 @@ struct modbus_function {
 
 extern const struct dissector modbus_dissector;
 
+/* modbus_umas.c: the bytes of the program block that a download request or an upload reply carries;
+ * false if there are none. *last: of an upload, nothing follows. */
+bool modbus_umas_piece(const struct pdu *p, struct reader *piece, bool *last);
+
 /* modbus_tables.c */
 extern const struct field modbus_fields[MODBUS_FIELDS];
 extern const struct field modbus_item_fields[MODBUS_ITEM_FIELDS];

@@ -169,3 +169,15 @@ void modbus_umas_reply(struct reader *r, const struct modbus_function *fn, struc
 	}
 	modbus_take_data(r, out);
 }
+
+/* Request: 00 01, block, length, bytes. Reply: 1 in the last one, 00, length, bytes. */
+bool modbus_umas_piece(const struct pdu *p, struct reader *piece, bool *last)
+{
+	if (!pdu_has(p, MODBUS_DATA))
+		return false;
+	struct reader r = rd_over(p->value[MODBUS_DATA].bytes, p->value[MODBUS_DATA].len);
+	*last = rd_u8(&r) != 0;
+	rd_skip(&r, p->dir == PDU_REQ ? 3 : 1);
+	*piece = rd_slice(&r, rd_le16(&r));
+	return !piece->overrun && !r.overrun && piece->left > 0;
+}

@@ -21,7 +21,8 @@ struct command {
 	bool (*option)(int option, const char *value);
 	/* After the capture has been read: the answer. */
 	enum status (*answer)(struct run *r);
-	/* Or instead of any capture, with the words behind the options. NULL: there is one. */
+	/* Where neither -r nor -i is given, with the words behind the options. NULL: one must be.
+	 */
 	enum status (*instead)(const struct config *c, int argc, char **argv);
 };
 

@@ -138,7 +138,8 @@ static enum status run_all(const struct options *o, struct config *c)
 
 static enum status act(const struct options *o, struct config *c)
 {
-	if (o->command != NULL && o->command->instead != NULL)
+	if (o->command != NULL && o->command->instead != NULL && o->inputs.count == 0 &&
+		o->interfaces.count == 0)
 		return o->command->instead(c, o->word_count, o->words);
 	switch (o->action) {
 	case ACTION_LIST_FIELDS:

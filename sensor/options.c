@@ -296,7 +296,9 @@ static bool parse_command(struct options *o, int argc, char **argv, int *status)
 			return false;
 	o->words = argv + optind;
 	o->word_count = argc - optind;
-	return c->instead != NULL || trailing_filter(o, argc, argv);
+	if (c->instead != NULL && o->inputs.count == 0 && o->interfaces.count == 0)
+		return true;
+	return trailing_filter(o, argc, argv);
 }
 
 static bool parse_run(struct options *o, int argc, char **argv, int *status)

@@ -174,7 +174,8 @@ static bool open_watchers(struct run *r, struct err *err)
 		.options = r->options,
 		.counters = &r->counters,
 		.seed = r->live ? (uint64_t)wall_ns() : 0,
-		.live = r->live };
+		.live = r->live,
+		.folder = r->no_spool ? NULL : run_spool(r) };
 	r->watchers = watchers_new(&w, err);
 	return r->watchers != NULL;
 }

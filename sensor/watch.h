@@ -31,9 +31,10 @@ struct watch {
 	const struct config *config;
 	const struct options *options;
 	struct counters *counters;
-	uint64_t seed;  /* hides from the network which keys meet; 0 in replay */
-	bool live;      /* else a replay */
-	unsigned index; /* of the watcher: flow->note[index] is its own word, 0 at first */
+	uint64_t seed;      /* hides from the network which keys meet; 0 in replay */
+	bool live;          /* else a replay */
+	const char *folder; /* where state is kept over restarts, or NULL; as long as the run */
+	unsigned index;     /* of the watcher: flow->note[index] is its own word, 0 at first */
 	struct watch_out out;
 };
 

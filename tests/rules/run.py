@@ -90,7 +90,7 @@ def readme_faults():
     head = "title: T%d\nid: 00000000-0000-4000-8000-%012d\nlogsource: {product: bongsu, service: any}\n"
     docs, settings = [], []
     for i, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.S)):
-        if block.startswith("packs:"):
+        if not block.startswith(("title:", "detection:")):
             settings.append(block)
             continue
         if not block.startswith("title:"):
