@@ -134,8 +134,10 @@ static void set_places(struct assets *s, struct talk *t, const struct flow *f)
 		unsigned n = 0;
 		while (a != NULL && n < a->peers && a->peer[n] != place)
 			n++;
-		if (a != NULL && n == a->peers && n < ASSET_PEERS)
-			a->peer[a->peers++] = place;
+		if (a == NULL || n < a->peers || n == ASSET_PEERS)
+			continue;
+		a->peer[a->peers++] = place;
+		asset_changed(s, a, 0, a->changed);
 	}
 }
 
@@ -522,8 +524,11 @@ static void on_finish(void *self, struct stamp now)
 	on_tick(s, now);
 	for (size_t i = 0; i < roster_places(s->devices); i++) {
 		struct asset *a = roster_at(s->devices, i);
-		if (a != NULL)
-			a->replies = 0;
+		if (a == NULL)
+			continue;
+		a->replies = 0;
+		if (a->told)
+			asset_keep(s, a);
 	}
 	s->ticked = (struct stamp){ 0 };
 }

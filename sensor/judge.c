@@ -143,6 +143,13 @@ static void observed(void *ctx, const struct event *e)
 	judge_event(j, NULL, e, NULL, NULL);
 }
 
+static void keep(void *ctx, const char *name, const char *json, size_t len)
+{
+	struct judge *j = ctx;
+	if (j->o.tell->sinks != NULL)
+		sinks_keep(j->o.tell->sinks, name, json, len);
+}
+
 static void said(void *ctx, const struct anomaly *a)
 {
 	judge_say(ctx, a);
@@ -331,7 +338,7 @@ struct judge *judge_new(const struct judge_options *o)
 		.first_bytes = on_first_bytes,
 		.stray = on_stray,
 	};
-	struct watch_out out = { .ctx = j, .observe = observed, .anomaly = said };
+	struct watch_out out = { .ctx = j, .observe = observed, .anomaly = said, .keep = keep };
 	if (o->watchers != NULL)
 		watchers_out(o->watchers, &out);
 	if (o->pdus != NULL)

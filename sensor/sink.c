@@ -222,6 +222,13 @@ void sinks_put(struct sinks *all, uint64_t n, const char *type, const char *line
 	}
 }
 
+void sinks_keep(struct sinks *all, const char *name, const char *json, size_t len)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->sink[i].kind->keep != NULL)
+			all->sink[i].kind->keep(&all->sink[i], name, json, len);
+}
+
 bool sinks_broken(const struct sinks *all)
 {
 	for (size_t i = 0; i < all->count; i++)

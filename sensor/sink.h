@@ -36,6 +36,9 @@ unsigned sink_reads(const char *spec, char paths[SINK_READS][SINK_PATH]);
  * call.
  * @type is static: "alert". Copies. */
 void sinks_put(struct sinks *s, uint64_t n, const char *type, const char *line, size_t len);
+/* The present state of the thing called @name (1 to 63 bytes), for sinks that keep such (Redis: a
+ * field of bongsu:assets:{SENSOR}); @json NULL: there is no such thing any more. Copies. */
+void sinks_keep(struct sinks *s, const char *name, const char *json, size_t len);
 /* Nobody reads any more: stdout was closed by its reader and there is no other sink. */
 bool sinks_broken(const struct sinks *s);
 /* HUP: files are opened again. */

@@ -44,6 +44,8 @@ struct sink_kind {
 	bool (*ready)(struct sink *s, struct err *err);
 	/* The thread: until s->closing and all is delivered, or sink_late(). */
 	void (*run)(struct sink *s);
+	/* The state of a thing, see sinks_keep(); from the thread that puts. May be NULL. */
+	void (*keep)(struct sink *s, const char *name, const char *json, size_t len);
 	/* Takes a half-open one too. */
 	void (*free)(struct sink *s);
 };

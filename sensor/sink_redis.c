@@ -19,6 +19,7 @@ enum readiness { NOT_YET, READY, REFUSED };
 struct redis_sink {
 	struct link link;
 	struct beat beat;
+	struct board *board;      /* streams */
 	struct spool_totals told; /* as far as they were added to the sink's */
 	atomic_int ready;         /* enum readiness; s->fault is set before REFUSED */
 	uint64_t drained;         /* events delivered, when last looked while closing */
@@ -98,7 +99,7 @@ static bool redis_open(struct sink *s, const char *rest, struct err *err)
 	if (r == NULL)
 		return err_set(err, "%s: out of memory", s->spec);
 	struct link *l = &r->link;
-	beat_init(&r->beat);
+	beat_init(&r->beat, l);
 	l->sink = s;
 	if (!bus_url(s->spec, &l->home, err))
 		return false;
@@ -108,6 +109,8 @@ static bool redis_open(struct sink *s, const char *rest, struct err *err)
 		memcpy(l->key, l->home.key, sizeof l->key);
 	else
 		snprintf(l->key, sizeof l->key, "bongsu:alerts:{%s}", s->options->sensor);
+	if (l->mode == BUS_STREAM && (r->board = board_new(l)) == NULL)
+		return err_set(err, "%s: out of memory", s->spec);
 	return l->mode == BUS_CHANNEL || open_spool(s, r, err);
 }
 
@@ -172,15 +175,18 @@ static bool take(struct sink *s, struct link *l)
 	return n == BATCH;
 }
 
-static int64_t patience(const struct link *l, const struct beat *b, int64_t now_ms)
+static int64_t patience(
+	const struct link *l, const struct beat *b, const struct bus *board, int64_t now_ms)
 {
 	int64_t ms = l->spool == NULL ? 1000 : TICK_MS * 10;
 	if (l->phase == LINK_AWAY && l->retry_ms - now_ms < ms)
 		ms = l->retry_ms < now_ms ? 0 : l->retry_ms - now_ms;
 	if (l->bus != NULL)
 		ms = bus_patience(l->bus, now_ms, (int)ms);
-	if (b->bus != NULL)
-		ms = bus_patience(b->bus, now_ms, (int)ms);
+	if (b->errand.bus != NULL)
+		ms = bus_patience(b->errand.bus, now_ms, (int)ms);
+	if (board != NULL)
+		ms = bus_patience(board, now_ms, (int)ms);
 	return ms;
 }
 
@@ -188,17 +194,20 @@ static void wait_for_work(struct sink *s, struct redis_sink *r)
 {
 	struct link *l = &r->link;
 	bool room = has_room(s, l);
-	int ms = (int)patience(l, &r->beat, sink_now_ms());
-	struct pollfd fds[3] = { { .fd = s->ring.wake, .events = POLLIN }, { .fd = -1 },
-		{ .fd = -1 } };
+	const struct bus *board = r->board == NULL ? NULL : board_bus(r->board);
+	int ms = (int)patience(l, &r->beat, board, sink_now_ms());
+	struct pollfd fds[4] = { { .fd = s->ring.wake, .events = POLLIN }, { .fd = -1 },
+		{ .fd = -1 }, { .fd = -1 } };
 	if (l->bus != NULL)
 		fds[1] = (struct pollfd){ .fd = bus_fd(l->bus), .events = bus_events(l->bus) };
-	if (r->beat.bus != NULL)
-		fds[2] = (struct pollfd){ .fd = bus_fd(r->beat.bus),
-			.events = bus_events(r->beat.bus) };
+	if (r->beat.errand.bus != NULL)
+		fds[2] = (struct pollfd){ .fd = bus_fd(r->beat.errand.bus),
+			.events = bus_events(r->beat.errand.bus) };
+	if (board != NULL)
+		fds[3] = (struct pollfd){ .fd = bus_fd(board), .events = bus_events(board) };
 	if (room && !ring_sleep(&s->ring))
 		ms = 0;
-	poll(fds, 3, ms);
+	poll(fds, 4, ms);
 	ring_awake(&s->ring);
 }
 
@@ -222,9 +231,13 @@ static void extend(struct sink *s, struct redis_sink *r)
 	r->drained = delivered;
 }
 
-static bool finished(const struct sink *s, struct link *l)
+static bool finished(const struct sink *s, struct redis_sink *r)
 {
-	return l->phase == LINK_STOPPED || link_idle(l) || sink_late(s);
+	struct link *l = &r->link;
+	if (l->phase == LINK_STOPPED || sink_late(s))
+		return true;
+	return link_idle(l) &&
+	       (r->board == NULL || l->phase != LINK_FLOWING || board_idle(r->board));
 }
 
 static void redis_run(struct sink *s)
@@ -237,6 +250,8 @@ static void redis_run(struct sink *s)
 		int64_t now = sink_now_ms();
 		link_work(l, now);
 		beat_work(&r->beat, l, now);
+		if (r->board != NULL)
+			board_work(r->board, l, closing, now);
 		if (l->spool != NULL)
 			spool_tick(l->spool, now);
 		count_spool(s, r);
@@ -246,7 +261,7 @@ static void redis_run(struct sink *s)
 			spool_waiting(l->spool) > l->in_flight;
 		if (closing)
 			extend(s, r);
-		if (closing && ring_peek(&s->ring) == NULL && finished(s, l))
+		if (closing && ring_peek(&s->ring) == NULL && finished(s, r))
 			break;
 		if (closing && sink_late(s))
 			break;
@@ -262,24 +277,35 @@ static void redis_free(struct sink *s)
 	struct redis_sink *r = s->own;
 	if (r == NULL)
 		return;
-	beat_fini(&r->beat);
+	errand_fini(&r->beat.errand);
+	board_free(r->board);
 	bus_close(r->link.bus);
 	close_spool(r);
 	free(r);
+}
+
+static void redis_keep(struct sink *s, const char *name, const char *json, size_t len)
+{
+	struct redis_sink *r = s->own;
+	if (r->board != NULL)
+		board_keep(r->board, name, json, len);
 }
 
 const struct sink_kind sink_redis = { .scheme = "redis://",
 	.open = redis_open,
 	.ready = redis_ready,
 	.run = redis_run,
+	.keep = redis_keep,
 	.free = redis_free };
 const struct sink_kind sink_rediss = { .scheme = "rediss://",
 	.open = redis_open,
 	.ready = redis_ready,
 	.run = redis_run,
+	.keep = redis_keep,
 	.free = redis_free };
 const struct sink_kind sink_redis_unix = { .scheme = "redis+unix://",
 	.open = redis_open,
 	.ready = redis_ready,
 	.run = redis_run,
+	.keep = redis_keep,
 	.free = redis_free };

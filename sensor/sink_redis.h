@@ -1,6 +1,7 @@
 /* sink_redis.h - what the files of the Redis sink share.
  * sink_redis.c: the thread, from the ring through the spool. sink_redis_link.c: the connection and
- * what is acknowledged. sink_redis_beat.c: discovery and heartbeat. */
+ * what is acknowledged. sink_redis_errand.c: commands beside it. sink_redis_beat.c: discovery and
+ * heartbeat. sink_redis_board.c: what is known of devices. */
 #ifndef SENSOR_SINK_REDIS_H
 #define SENSOR_SINK_REDIS_H
 
@@ -57,22 +58,52 @@ bool link_idle(const struct link *l);
 void link_finish(struct link *l);
 void link_stop(struct link *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- errands: commands beside the stream ---- */
+
+struct errand {
+	const char *what; /* for people */
+	void *ctx;
+	/* Sends the command that is due, numbered from 0. */
+	bool (*send)(void *ctx, unsigned command, struct bus *bus);
+	/* It was answered, and not refused: is there another? */
+	bool (*next)(void *ctx, unsigned command, const struct bus_reply *r);
+
+	struct bus *bus;
+	struct bus_target target; /* of the command that is due */
+	unsigned command, redirects;
+	unsigned step; /* the owner's */
+	bool running, sent, asking;
+	bool told; /* that it failed */
+};
+
+void errand_start(struct errand *e, const struct link *l, int64_t now_ms);
+void errand_work(struct errand *e, const struct link *l, int64_t now_ms);
+void errand_fini(struct errand *e);
+
 /* ---- beat ---- */
 
 struct beat {
-	struct bus *bus;
-	struct bus_target target; /* of the command that is due */
-	unsigned command;         /* that is due; BEAT_COMMANDS: none */
-	unsigned redirects;
-	bool sent, asking, told;
+	struct errand errand;
 	int64_t next_ms;
 };
-enum { BEAT_COMMANDS = 3, BEAT_EVERY_S = 15, BEAT_TTL_S = 60 };
+enum { BEAT_EVERY_S = 15, BEAT_TTL_S = 60 };
 
-void beat_init(struct beat *b);
-/* For streams, every BEAT_EVERY_S seconds: SADD, HSET, EXPIRE over a connection of its own. */
+void beat_init(struct beat *b, struct link *l);
+/* For streams, every BEAT_EVERY_S seconds: SADD, HSET, EXPIRE. */
 void beat_work(struct beat *b, const struct link *l, int64_t now_ms);
-void beat_fini(struct beat *b);
+
+/* ---- board ---- */
+
+struct board;
+struct board *board_new(struct link *l);
+/* Any thread; copies. @json NULL: there is no such thing any more. */
+void board_keep(struct board *h, const char *name, const char *json, size_t len);
+/* Each second, or at once with @hurry. */
+void board_work(struct board *h, const struct link *l, bool hurry, int64_t now_ms);
+const struct bus *board_bus(const struct board *h); /* or NULL */
+/* All is written, or cannot be. */
+bool board_idle(struct board *h);
+void board_free(struct board *h);
 
 extern const struct bus_limits redis_limits;
 

@@ -1,35 +1,13 @@
-/* sink_redis_beat.c - tells who reads alerts that this sensor exists and how it is. A connection of
- * its own, kept for the moment only, so that the stream of events is never mixed with anything. */
+/* sink_redis_beat.c - tells who reads alerts that this sensor exists and how it is. */
 #include "sensor/sink_redis.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 
-enum { BEAT_REDIRECTS = 4 };
+enum { BEAT_SADD, BEAT_HSET, BEAT_EXPIRE };
 
-void beat_init(struct beat *b)
-{
-	*b = (struct beat){ .command = BEAT_COMMANDS };
-}
-
-void beat_fini(struct beat *b)
-{
-	bus_close(b->bus);
-	b->bus = NULL;
-}
-
-static void give_up(struct beat *b, const struct link *l, const char *why)
-{
-	if (!b->told)
-		sink_say(l->sink, "heartbeat: %s", why);
-	b->told = true;
-	beat_fini(b);
-	b->command = BEAT_COMMANDS;
-}
-
-static bool send_hash(struct beat *b, const struct link *l, const char *key)
+static bool send_hash(const struct link *l, const char *key, struct bus *bus)
 {
 	char number[8][24];
 	struct sink_beat s;
@@ -57,81 +35,43 @@ static bool send_hash(struct beat *b, const struct link *l, const char *key)
 		argv[argc++] = numbers[i].name;
 		argv[argc++] = number[i];
 	}
-	return bus_send(b->bus, argc, argv, NULL);
+	return bus_send(bus, argc, argv, NULL);
 }
 
-static bool send_command(struct beat *b, const struct link *l)
+static bool send_command(void *ctx, unsigned command, struct bus *bus)
 {
+	const struct link *l = ctx;
 	char key[320], ttl[16];
-	static const char *const asking[] = { "ASKING" };
 	snprintf(key, sizeof key, "bongsu:sensor:{%s}", l->sink->options->sensor);
 	snprintf(ttl, sizeof ttl, "%d", BEAT_TTL_S);
 	const char *sadd[] = { "SADD", "bongsu:sensors", l->sink->options->sensor };
 	const char *expire[] = { "EXPIRE", key, ttl };
-	if (b->asking && !bus_send(b->bus, 1, asking, NULL))
-		return false;
-	if (b->command == 0)
-		return bus_send(b->bus, 3, sadd, NULL);
-	return b->command == 1 ? send_hash(b, l, key) : bus_send(b->bus, 3, expire, NULL);
+	if (command == BEAT_SADD)
+		return bus_send(bus, 3, sadd, NULL);
+	return command == BEAT_HSET ? send_hash(l, key, bus) : bus_send(bus, 3, expire, NULL);
 }
 
-static void dial(struct beat *b, const struct link *l, int64_t now_ms)
+static bool next_command(void *ctx, unsigned command, const struct bus_reply *r)
 {
-	struct err err = { 0 };
-	bus_close(b->bus);
-	b->sent = false;
-	b->bus = bus_open(&b->target, &redis_limits, now_ms, &err);
-	if (b->bus == NULL)
-		give_up(b, l, err.text);
+	(void)ctx;
+	(void)r;
+	return command < BEAT_EXPIRE;
 }
 
-static void answered(
-	struct beat *b, const struct link *l, const struct bus_reply *r, int64_t now_ms)
+void beat_init(struct beat *b, struct link *l)
 {
-	if (b->asking && r->type == BUS_STATUS)
-		return;
-	if (r->type != BUS_ERROR) {
-		b->sent = false;
-		b->told = false;
-		b->command++;
-		return;
-	}
-	bool ask = bus_is_error(r, "ASK");
-	if (++b->redirects > BEAT_REDIRECTS || !bus_follow(r, &b->target)) {
-		give_up(b, l, r->text);
-		return;
-	}
-	b->asking = ask;
-	dial(b, l, now_ms);
+	*b = (struct beat){ .errand = { .what = "heartbeat",
+				    .ctx = l,
+				    .send = send_command,
+				    .next = next_command } };
 }
 
 void beat_work(struct beat *b, const struct link *l, int64_t now_ms)
 {
-	struct err err = { 0 };
-	struct bus_reply *r;
-	if (l->mode == BUS_STREAM && b->command == BEAT_COMMANDS && now_ms >= b->next_ms &&
+	if (l->mode == BUS_STREAM && !b->errand.running && now_ms >= b->next_ms &&
 		l->phase == LINK_FLOWING) {
 		b->next_ms = now_ms + BEAT_EVERY_S * 1000;
-		b->command = b->redirects = 0;
-		b->asking = false;
-		b->target = l->home;
-		dial(b, l, now_ms);
+		errand_start(&b->errand, l, now_ms);
 	}
-	if (b->bus == NULL)
-		return;
-	bool good = bus_work(b->bus, now_ms, &err);
-	while (b->bus != NULL && (r = bus_receive(b->bus)) != NULL) {
-		answered(b, l, r, now_ms);
-		bus_reply_free(r);
-	}
-	if (b->bus == NULL)
-		return;
-	if (b->command == BEAT_COMMANDS) {
-		beat_fini(b);
-	} else if (!good) {
-		give_up(b, l, err.text);
-	} else if (bus_state(b->bus) == BUS_UP && !b->sent) {
-		b->sent = send_command(b, l);
-		bus_work(b->bus, now_ms, &err);
-	}
+	errand_work(&b->errand, l, now_ms);
 }
