@@ -20,7 +20,7 @@ CHAIN    = $(shell pkg-config --libs libmicrohttpd libcurl sqlite3 libsodium lib
 objs     = $(patsubst %.c,$B/%.o,$(wildcard $1/*.c))
 LIBRARY  = $B/sensor.a $B/dissectors.a $B/common.a
 UNITS    = $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
-HELPERS  = $(patsubst tests/%.c,$B/%,$(wildcard tests/bench/*.c tests/redis/*.c tests/live/*.c tests/eve/*.c tests/chain/*.c tests/sim/*.c))
+HELPERS  = $(patsubst tests/%.c,$B/%,$(wildcard tests/bench/*.c tests/load/*.c tests/redis/*.c tests/live/*.c tests/eve/*.c tests/chain/*.c tests/sim/*.c))
 FUZZERS  = $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 PROGRAMS = $B/bongsu-sensor $B/bongsu-tail $B/bongsu-aggregator
 

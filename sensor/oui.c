@@ -115,6 +115,13 @@ static void sort(struct oui *o)
 	o->count = kept;
 }
 
+static bool holds_nul(const char *text, const char *end)
+{
+	while (text < end && *text != '\0')
+		text++;
+	return text < end;
+}
+
 struct oui *oui_parse(const char *text, size_t len)
 {
 	struct oui *o = calloc(1, sizeof *o);
@@ -124,7 +131,7 @@ struct oui *oui_parse(const char *text, size_t len)
 		const char *line_end = newline == NULL ? end : newline;
 		uint32_t number;
 		const char *name = read_number(text, line_end, &number);
-		if (name != NULL && memchr(name, 0, (size_t)(line_end - name)) == NULL)
+		if (name != NULL && !holds_nul(name, line_end))
 			add(o, number, name, line_end);
 		text = newline == NULL ? end : newline + 1;
 	}
