@@ -1,5 +1,5 @@
 # Bongsu. `make demo` shows it, `make check` tests it; both set up what they need first.
-#   all demo check soak chain-sim cases units fuzz bench lint format docs pcaps install clean
+#   all demo check soak soak-sensor chain-sim cases units fuzz bench lint format docs pcaps install clean
 
 B       ?= build
 CC       = gcc
@@ -74,6 +74,11 @@ chain-sim:
 	+$(MAKE) --no-print-directory -j2 $B/sim/sim
 	$B/sim/sim --days 30 --drain 24 --enterprises 1000 --provinces 4 --faults 20 --window 3600 --rate 96 $(SIM)
 	$B/sim/sim --hours 3 --drain 3 --enterprises 100000 --provinces 31 --faults 1 --window 3600 --asleep 1 $(SIM)
+# A hundred million packets through one sensor that follows everything: its memory stays flat.
+soak-sensor:
+	packaging/setup.sh cases
+	+$(MAKE) --no-print-directory -j2 $B/bongsu-sensor $B/load/loop
+	BUILD=$(abspath $B) LOAD_PACKETS=100000000 tests/load/run.py soak
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 pcaps:
@@ -110,6 +115,6 @@ install: all
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers $(PREFIX)/lib/sysusers.d/bongsu.conf
 	install -d -m 755 $(DESTDIR)$(LOCALSTATEDIR)/lib/bongsu $(DESTDIR)$(LOCALSTATEDIR)/log/bongsu
 
-.PHONY: all units helpers fuzzers builds demo check soak chain-sim fuzz bench lint cases format pcaps docs clean install
+.PHONY: all units helpers fuzzers builds demo check soak soak-sensor chain-sim fuzz bench lint cases format pcaps docs clean install
 .SECONDARY:
 -include $(shell find $B/ -name '*.d' 2>/dev/null)

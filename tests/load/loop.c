@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 8, IP_AT = 14, EVERY = 1 << 20, PAUSE_US = 1000 };
+enum { AT_ONCE = 8, IP_AT = 14, EVERY = 1 << 18, PAUSE_US = 1000 };
 
 struct piece {
 	uint64_t at_us; /* since the start of its capture */

@@ -1,0 +1,30 @@
+"""everything.py - a configuration that follows everything: what the bench and the soak measure is the whole sensor.
+
+Assets, scans, ledger, view and folding are on by themselves; here are the parts that want to be told what to follow.
+"""
+
+TAGS = """    level: {modbus: holding 0, type: i16, scale: 0.1, unit: m}
+    flow: {modbus: holding 2, type: float32}
+    pump: {modbus: coil 3}
+    speed: {s7: DB8.DBW0, type: i16, unit: rpm}
+    torque: {s7: DB8.DBW100, type: i16}
+    running: {s7: M1.0}
+"""
+
+
+def moved(address, by):
+    """An IPv4 address, later by so many /24."""
+    a, b, c, d = (int(part) for part in address.split("."))
+    n = ((a << 24 | b << 16 | c << 8 | d) + (by << 8)) & 0xffffffff
+    return "%d.%d.%d.%d" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
+
+
+def write(path, devices):
+    """For controllers at these addresses."""
+    devices = list(dict.fromkeys(devices))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("zones:\n  plant: {level: 1, prefixes: [10.0.0.0/8]}\n")
+        f.write("limits:\n  points: %d\n" % max(20000, 6 * len(devices)))
+        f.write("points:\n")
+        for device in devices:
+            f.write("  %s:\n%s" % (device, TAGS))
