@@ -295,6 +295,9 @@ static bool take_payload(
 	if (s->closed && ++s->late > LATE_MAX) {
 		s->closed = s->fin[0] = s->fin[1] = false;
 		transport_relist(t, s);
+		if (t->inspector->flow_change != NULL)
+			t->inspector->flow_change(
+				t->inspector->ctx, &s->flow, FLOW_WENT_ON, from, p->at);
 	}
 	bool fresh = stream_packet(t, s, from, p, copy);
 	if (s->list == FLOWS_EMPTY)
