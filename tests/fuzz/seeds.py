@@ -159,10 +159,20 @@ def packs(out):
     put(out, "fuzz_pack", b'{"name":"plant","version":9,"kind":"withdrawn"}\n')
 
 
+def arps(out):
+    """Claims of addresses as fuzz_arp reads them, and a list of makers."""
+    def claim(operation, mac, ip, target):
+        return bytes.fromhex("00010800060400%02x0200000000%02x0a0900%02x0200000000050a0900%02x" % (operation, mac, ip, target))
+    for claims in ([(2, 16, 16, 5)], [(2, 16, 16, 5), (1, 102, 16, 16), (2, 16, 16, 5)], [(2, 16, 16, 5), (2, 17, 17, 5), (2, 102, 16, 5), (2, 102, 17, 5)]):
+        put(out, "fuzz_arp", b"".join(bytes([len(c)]) + c for c in (claim(*one) for one in claims)))
+    put(out, "fuzz_oui", b"08-00-06   (hex)\t\tSIEMENS AG\r\n080006     (base 16)\t\tSIEMENS AG\r\n\t\t\t\tMunich\r\n0080F4     (base 16)\t\tX\n")
+
+
 def main():
     out = sys.argv[1]
     chain(out)
     packs(out)
+    arps(out)
     names = protocols()
     for path in sorted(glob.glob(os.path.join(ROOT, "pcaps", "**", "*.pcap*"), recursive=True)):
         with open(path, "rb") as f:
