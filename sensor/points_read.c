@@ -138,7 +138,7 @@ static void read_unit(const struct source *s, const struct yaml *v, const char *
 {
 	if (!is_text(v) || v->len == 0 || v->len > POINT_UNIT || strlen(v->text) != v->len)
 		wrong(s, v, "a unit is 1 to 32 bytes of text", "");
-	else
+	else if (*out == NULL) /* else the key stands twice, which is a fault */
 		*out = copy(v->text);
 }
 

@@ -81,6 +81,15 @@ struct seen {
 	bool write;
 };
 
+/* Between two times of which the capture decides; never past what a number holds. */
+static inline int64_t value_age(int64_t now_ns, int64_t then_ns)
+{
+	int64_t age;
+	if (__builtin_sub_overflow(now_ns, then_ns, &age))
+		return now_ns > then_ns ? INT64_MAX : INT64_MIN;
+	return age;
+}
+
 /* ---- value_read.c: @each is called for every point of the device in the message ---- */
 
 typedef void value_each(struct values *v, const struct seen *s, const struct sample *sample);
@@ -112,9 +121,9 @@ struct asked *asked_new(size_t requests);
 void asked_free(struct asked *a);
 /* Begins a request; asked_add() adds to it. */
 void asked_begin(struct asked *a, const struct event *e);
-/* False if there is no room for more of one request. */
-bool asked_add(struct asked *a, const struct asked_point *point);
-/* Ends it; true if a request that still waited for its reply had to give way. */
+void asked_add(struct asked *a, const struct asked_point *point);
+/* Ends it; true if it had too many, or a request that still waited for its reply had to give way.
+ */
 bool asked_end(struct asked *a);
 /* Takes out what belongs to the reply @e: so many, the i-th by asked_at(). */
 size_t asked_take(struct asked *a, const struct event *e, uint64_t *first);

@@ -22,6 +22,7 @@ struct asked {
 	uint64_t head; /* points so far */
 	uint64_t mask, rows;
 	struct request now;
+	bool cut; /* more points than a request may have */
 };
 
 struct asked *asked_new(size_t requests)
@@ -66,16 +67,18 @@ static struct request *row_of(const struct asked *a, uint64_t key)
 
 void asked_begin(struct asked *a, const struct event *e)
 {
+	a->cut = false;
 	a->now = (struct request){ .key = key_of(e), .first = a->head, .at_ns = e->at.ts_ns };
 }
 
-bool asked_add(struct asked *a, const struct asked_point *point)
+void asked_add(struct asked *a, const struct asked_point *point)
 {
-	if (a->now.count == POINTS_A_REQUEST)
-		return false;
+	if (a->now.count == POINTS_A_REQUEST) {
+		a->cut = true;
+		return;
+	}
 	a->ring[a->head++ & a->mask] = *point;
 	a->now.count++;
-	return true;
 }
 
 /* Its points have been written over? */
@@ -97,9 +100,9 @@ bool asked_end(struct asked *a)
 		if (row[i].first < oldest->first)
 			oldest = &row[i];
 	}
-	bool young = oldest->key != 0 && a->now.at_ns - oldest->at_ns < OLD_NS;
+	bool young = oldest->key != 0 && value_age(a->now.at_ns, oldest->at_ns) < OLD_NS;
 	*oldest = a->now;
-	return young;
+	return young || a->cut;
 }
 
 size_t asked_take(struct asked *a, const struct event *e, uint64_t *first)

@@ -44,7 +44,7 @@ static void tell(struct values *v, size_t i, const struct seen *s, uint32_t poin
 	f.at = at;
 	f.value = v->track[point].value;
 	f.interlock = v->points->interlock[i].name;
-	f.seconds = (double)(at.ts_ns - l->since_ns) / 1e9;
+	f.seconds = (double)value_age(at.ts_ns, l->since_ns) / 1e9;
 	value_tell(v, &f);
 }
 
@@ -58,7 +58,7 @@ static void check(struct values *v, size_t i, const struct seen *s, uint32_t poi
 	}
 	if (l->since_ns == INT64_MIN)
 		l->since_ns = at.ts_ns;
-	if (!l->told && at.ts_ns - l->since_ns >= lock->for_ns)
+	if (!l->told && value_age(at.ts_ns, l->since_ns) >= lock->for_ns)
 		tell(v, i, s, point, at);
 }
 

@@ -365,9 +365,9 @@ static void dnp3_sample(
 		sample->value = NAN;
 	}
 	sample->quality = (uint16_t)quality;
-	sample->past = item_has(it, DNP3_ITEM_TIME) &&
-		       it->value[DNP3_ITEM_TIME].u < INT64_MAX / 1000000 &&
-		       (int64_t)it->value[DNP3_ITEM_TIME].u * 1000000 < s->e->at.ts_ns - PAST_NS;
+	sample->past =
+		item_has(it, DNP3_ITEM_TIME) && it->value[DNP3_ITEM_TIME].u < INT64_MAX / 1000000 &&
+		value_age(s->e->at.ts_ns, (int64_t)it->value[DNP3_ITEM_TIME].u * 1000000) > PAST_NS;
 }
 
 static void each_dnp3(struct values *v, const struct seen *s, value_each *each)

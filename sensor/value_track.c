@@ -70,7 +70,7 @@ static void check_rate(struct values *v, const struct seen *s, uint32_t i, doubl
 {
 	const struct point *p = &v->points->point[i];
 	struct track *t = &v->track[i];
-	int64_t now = s->e->at.ts_ns, span = now - t->anchor_ns;
+	int64_t now = s->e->at.ts_ns, span = value_age(now, t->anchor_ns);
 	if (isnan(p->max_rate))
 		return;
 	if (!t->known || t->at_ns == INT64_MIN || span < 0) {
@@ -119,7 +119,8 @@ static void check_moved(struct values *v, const struct seen *s, uint32_t i, doub
 	struct finding f = finding_of(VALUE_MOVED, i, s);
 	f.old = t->value;
 	f.value = value;
-	f.seconds = t->wrote_ns == INT64_MIN ? NAN : seconds(s->e->at.ts_ns - t->wrote_ns);
+	f.seconds =
+		t->wrote_ns == INT64_MIN ? NAN : seconds(value_age(s->e->at.ts_ns, t->wrote_ns));
 	value_tell(v, &f);
 }
 
@@ -128,7 +129,7 @@ static bool check_effect(struct values *v, const struct seen *s, uint32_t i, dou
 {
 	const struct point *p = &v->points->point[i];
 	struct track *t = &v->track[i];
-	int64_t span = s->e->at.ts_ns - t->wrote_ns;
+	int64_t span = value_age(s->e->at.ts_ns, t->wrote_ns);
 	if (!t->waits)
 		return false;
 	if (!differs(p, value, t->wanted)) {
@@ -154,18 +155,18 @@ static void check_stuck(struct values *v, const struct seen *s, uint32_t i, doub
 	struct track *t = &v->track[i];
 	int64_t now = s->e->at.ts_ns;
 	bool was_watched = t->known && t->at_ns != INT64_MIN && now >= t->moved_ns &&
-			   (p->stuck_ns == 0 || now - t->at_ns < p->stuck_ns);
+			   (p->stuck_ns == 0 || value_age(now, t->at_ns) < p->stuck_ns);
 	if (!was_watched || value != t->value) {
 		t->moved_ns = now;
 		t->stuck_told = false;
 		return;
 	}
-	if (p->stuck_ns == 0 || t->stuck_told || now - t->moved_ns < p->stuck_ns)
+	if (p->stuck_ns == 0 || t->stuck_told || value_age(now, t->moved_ns) < p->stuck_ns)
 		return;
 	t->stuck_told = true;
 	struct finding f = finding_of(VALUE_STUCK, i, s);
 	f.value = value;
-	f.seconds = seconds(now - t->moved_ns);
+	f.seconds = seconds(value_age(now, t->moved_ns));
 	value_tell(v, &f);
 }
 
@@ -281,7 +282,7 @@ void track_tick(struct values *v, struct stamp now)
 	for (size_t k = 0; k < v->stales; k++) {
 		uint32_t i = v->stale[k];
 		struct track *t = &v->track[i];
-		int64_t age = now.ts_ns - t->at_ns;
+		int64_t age = value_age(now.ts_ns, t->at_ns);
 		if (t->at_ns == INT64_MIN || t->stale_told || age < v->points->point[i].stale_ns)
 			continue;
 		t->stale_told = true;

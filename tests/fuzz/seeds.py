@@ -75,6 +75,33 @@ def conversations(packets, names):
             yield head + body[:6000]
 
 
+def values(seed):
+    """The input of fuzz_value for one of fuzz_dissectors: S7 without what carries it; time between messages."""
+    which = {"modbus": 0, "cotp": 1, "dnp3": 2}.get(protocols()[seed[0]])
+    out, at = bytes([which or 0]), 2
+    while which is not None and at + 2 <= len(seed):
+        head = struct.unpack(">H", seed[at:at + 2])[0]
+        body, at = seed[at + 2:at + 2 + (head & 0xfff)], at + 2 + (head & 0xfff)
+        if which == 1:
+            if body[5:6] != b"\xf0":
+                continue
+            body = body[7:]
+        out += struct.pack(">BH", head >> 15 | 4, len(body)) + body
+    return out
+
+
+# Points as fuzz_config reads them.
+POINTS = b"""names: {10.9.0.10: pump}
+points:
+  pump/17:
+    p: {modbus: holding 100, type: float32, order: CDAB, unit: bar, low: 2, high: 12.5, max_rate: 30/m, kind: setpoint}
+    q: {modbus: 40101.3, deadband: 0, stale: 30s, stuck: 10m}
+    r: {s7: DB10.DBD4, type: i32, scale: 0.1, offset: -3, low_low: 1, high_high: 1e9}
+  "fd00::1": {s: {dnp3: analog_input 3, kind: output}, t: {s7: Q4.6}}
+interlocks:
+  - {name: dry, when: {s: {gt: 1, lte: 3}, pump/17/q: true}, for: 3s}
+"""
+
 # The sensor's half of what fuzz_eve reads.
 EVE = {
     "alert": {"event_type": "alert", "src_ip": "203.0.113.7", "dest_ip": "10.9.0.20", "app_proto": "s7comm",
@@ -182,6 +209,7 @@ def main():
         link, packets = frames(data)
         for seed in conversations(packets, names):
             put(out, "fuzz_dissectors", seed)
+            put(out, "fuzz_value", values(seed))
         if link in LINKS and packets:
             seed, last = bytes([1, LINKS.index(link)]), packets[0][0]
             for when, frame in packets:
@@ -198,6 +226,7 @@ def main():
                 data = f.read()
             for document in data.split(b"\n---\n"):
                 put(out, target, document)
+    put(out, "fuzz_config", POINTS)
     for line in (b'{"version": "0.2"}', b'{"command": "silence-remove", "arguments": {"id": "s1"}}',
                  b'{"command": "silence-add", "arguments": {"rule": "5f0f9d6e-52c8-4a37-9d3f-6f3d2f6f5a31", "sid": 7, "verb": "write", "service": "modbus", '
                  b'"level": "low", "src": "10.0.0.1", "dst": ["10.0.0.0/8", "fe80::/10"], "unit": 17, "until": "2026-12-24T18:00:00+08:00", '
