@@ -70,8 +70,8 @@ static bool rule_fits(const char *wanted, const struct line_event *e)
 
 static bool type_fits(const struct line_filter *f, const char *type)
 {
-	return strcmp(type, "alert") == 0 || strcmp(type, "verdict") == 0 ||
-	       (f->anomalies && strcmp(type, "anomaly") == 0);
+	bool more = strcmp(type, "anomaly") == 0 || strcmp(type, "audit") == 0;
+	return strcmp(type, "alert") == 0 || strcmp(type, "verdict") == 0 || (f->anomalies && more);
 }
 
 bool line_wanted(const struct line_filter *f, const struct line_event *e)
@@ -80,7 +80,8 @@ bool line_wanted(const struct line_filter *f, const struct line_event *e)
 		return false;
 	if (f->severity != 0 && e->severity != 0 && e->severity > f->severity)
 		return false;
-	if (f->severity != 0 && e->severity == 0 && strcmp(e->type, "anomaly") != 0)
+	if (f->severity != 0 && e->severity == 0 && strcmp(e->type, "anomaly") != 0 &&
+		strcmp(e->type, "audit") != 0)
 		return false;
 	if (f->verbs != NULL && (e->verb == NULL || !one_of(f->verbs, e->verb)))
 		return false;

@@ -93,6 +93,11 @@ static bool read_event(struct line_event *e)
 		e->title = text_of(bongsu, "title");
 	if (e->title == NULL)
 		e->title = text_of(json_object_get(event, "anomaly"), "event");
+	const json_t *audit = json_object_get(event, "audit");
+	if (e->title == NULL)
+		e->title = text_of(audit, "action");
+	e->reason = text_of(audit, "reason");
+	e->by = text_of(audit, "by");
 	int64_t severity = number_of(alert == NULL ? bongsu : alert, "severity", 0);
 	e->severity = severity >= 1 && severity <= 4 ? (unsigned)severity : 0;
 	e->has_tx = json_object_get(event, "tx_id") != NULL;
@@ -267,6 +272,14 @@ void line_write(struct buf *out, const struct line_event *e, const struct line_s
 		buf_lit(out, "↳ ");
 	if (e->title != NULL)
 		put(out, e->title, TITLE);
+	if (e->by != NULL) {
+		buf_lit(out, " by ");
+		put(out, e->by, NAME);
+	}
+	if (e->reason != NULL) {
+		buf_lit(out, ": ");
+		put(out, e->reason, TITLE);
+	}
 	if (e->count > 1)
 		buf_printf(out, " ×%" PRId64, e->count);
 }

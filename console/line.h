@@ -27,10 +27,11 @@ struct line_event {
 	double latency_ms;                  /* < 0: none */
 	int64_t verdict_code;
 	bool has_code;
-	bool has_tx;       /* it is of a request that may be answered */
-	const char *title; /* of the rule; of an anomaly its name */
-	const char *rule;  /* UUID, or NULL */
-	int64_t sid;       /* 0: none */
+	bool has_tx;             /* it is of a request that may be answered */
+	const char *title;       /* of the rule; of an anomaly its name, of an audit its action */
+	const char *by, *reason; /* of an audit */
+	const char *rule;        /* UUID, or NULL */
+	int64_t sid;             /* 0: none */
 	const char *sensor;
 	int64_t n, count;
 };
@@ -54,7 +55,7 @@ struct line_filter {
 	const char *verbs;  /* "stop,start", or NULL */
 	const char *rule;   /* part of the title, sid or UUID, or NULL */
 	int64_t since_ns;   /* INT64_MIN: all */
-	bool anomalies;     /* beside alerts and verdicts */
+	bool anomalies;     /* and audits, beside alerts and verdicts */
 };
 bool line_wanted(const struct line_filter *f, const struct line_event *e);
 /* "critical" → 1; 0: no such level. */

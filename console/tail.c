@@ -39,7 +39,7 @@ static const char help[] =
 	"  --device PATTERN  only where an address or name of either end fits (* and ?)\n"
 	"  --verb VERB[,…]   only these: write,stop,download …\n"
 	"  --rule TEXT       only rules with this in their title, or this sid or UUID\n"
-	"  --anomalies       anomalies as well\n"
+	"  --anomalies       anomalies as well, and what people did to a sensor\n"
 	"  --sensor NAME     only this sensor; repeatable (default: all that Redis knows)\n"
 	"  --json            print events as JSON, one a line\n"
 	"  --utc             times in UTC instead of local time\n"

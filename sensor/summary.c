@@ -78,7 +78,11 @@ static void print_alerts(FILE *out, const struct summary *s)
 	}
 	fputs(*before == ',' ? ")" : "", out);
 	if (s->counters->suppressed > 0)
-		fprintf(out, ", %s held back by suppress", grouped(s->counters->suppressed, n));
+		fprintf(out, ", %s repeats counted into them", grouped(s->counters->suppressed, n));
+	if (s->counters->silenced > 0)
+		fprintf(out, "; silenced %s", grouped(s->counters->silenced, n));
+	if (s->counters->maintained > 0)
+		fprintf(out, "; lowered by maintenance %s", grouped(s->counters->maintained, n));
 	fprintf(out, "; anomalies %s", grouped(s->counters->anomalies, n));
 	if (s->counters->anomalies_held > 0)
 		fprintf(out, ", %s more counted", grouped(s->counters->anomalies_held, n));

@@ -46,11 +46,20 @@ def events(path):
 
 
 def alerts(lines):
-    """Alerts without what a clock or a run decides; a verdict that comes later is its own event."""
+    """Alerts without what a clock or a run decides; a verdict that comes later is its own event. What is held is told at the end."""
     keep = lambda e: json.dumps([e["event_type"], e.get("src_ip"), e.get("src_port"), e.get("dest_ip"), e.get("dest_port"),
                                  e.get("alert", {}).get("signature_id"), e["bongsu"].get("matched"),
                                  e["bongsu"].get("verdict", {}).get("outcome")], sort_keys=True)
-    return collections.Counter(keep(e) for e in lines if e["event_type"] in ("alert", "verdict"))
+    return collections.Counter(keep(e) for e in lines if e["event_type"] == "verdict" or
+                               (e["event_type"] == "alert" and e["bongsu"].get("suppressed") != e["bongsu"]["count"]))
+
+
+def occurrences(lines):
+    sums = collections.Counter()
+    for e in lines:
+        if e["event_type"] == "alert":
+            sums[e["alert"]["signature_id"]] += e["bongsu"]["count"]
+    return sums
 
 
 def wait_for(test, seconds):
@@ -117,6 +126,8 @@ def watch(sensor, live, replayed, said):
     sensor.send_signal(signal.SIGTERM)
     try:
         check("TERM stops it, status 0", sensor.wait(20) == 0, said())
+        both = occurrences(events(moved)) + occurrences(events(live))
+        check("what was held is told then: every occurrence is", both == occurrences(events(replayed)), both)
     except subprocess.TimeoutExpired:
         check("TERM stops it, status 0", False, "still there after 20 s")
 
