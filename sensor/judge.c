@@ -121,7 +121,8 @@ static struct tx *open_request(struct judge *j, struct flow *f, const struct eve
 	struct anomaly a = {
 		.kind = ANOMALY_TX_FULL, .at = e->at, .flow = f, .from = e->from, .count = 1
 	};
-	j->inspector.anomaly(j, &a);
+	if (!e->pdu->dissector->office)
+		j->inspector.anomaly(j, &a);
 	return tx;
 }
 

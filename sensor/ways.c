@@ -12,7 +12,7 @@ static bool sums_lost(const struct counters *c, uint64_t pdus)
 bool ways_watch(struct ways *w, const struct counters *c, uint32_t least, const struct flow *f,
 	const struct event *e, struct anomaly *out)
 {
-	if (least == 0 || f->l4 != L4_TCP || e->pdu->tx == TX_NONE)
+	if (least == 0 || f->l4 != L4_TCP || e->pdu->tx == TX_NONE || e->pdu->dissector->office)
 		return false;
 	if (e->at.ts_ns - w->since_ns > (int64_t)WINDOW_S * 1000000000) {
 		w->since_ns = e->at.ts_ns;
