@@ -59,6 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config.max_flows == 0)
 		config_init(&config);
 	config.asset_devices = config.asset_talks = MAX;
+	free(config.asset_oui);
+	config.asset_oui = NULL;
 	struct watch w = { .config = &config,
 		.counters = &counters,
 		.out = { .observe = observed, .anomaly = anomaly } };
