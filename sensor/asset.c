@@ -323,6 +323,8 @@ static void take_over(struct talk *carrier, struct talk *t)
 	t->rack = carrier->rack;
 	t->slot = carrier->slot;
 	t->has_slot = carrier->has_slot;
+	t->told_crossing |= carrier->told_crossing;
+	t->told_routable |= carrier->told_routable;
 	carrier->carries = true;
 }
 

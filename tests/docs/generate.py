@@ -4,7 +4,7 @@
 usage: tests/docs/generate.py [--check] BUILD      --check only tells what is stale (status 1)
 
 rules/FIELDS.md from --list-fields, packaging/*.yaml and the settings in bongsu-aggregator.8 from --dump-config, the table of
-members in aggregator/chain.md from --fields, the sample in README.md from the demo's capture.
+members in aggregator/chain.md from --fields, the sample in README.md and its picture from the demo's capture.
 """
 import os
 import re
@@ -32,6 +32,11 @@ names. The language is in [README.md](README.md).
 ```
 %s```
 """ % output(build + "/bongsu-sensor", "--list-fields")
+
+
+def picture(build):
+    """The devices of the demo's plant, as README.md shows them."""
+    return output(build + "/bongsu-sensor", "assets", "--quiet", "--svg", "-r", "pcaps/demo/plant.pcap", "-c", "pcaps/demo/site.yaml", "--set", "assets.makers=/none")
 
 
 def configuration(build):
@@ -63,7 +68,10 @@ def configuration(build):
 #  hmi: [10.9.0.5]
 #zones:
 #  control: {level: 1, prefixes: [10.9.0.0/27]}
-""" % "\n".join(line for line in lines if not re.match(r"#(lists|names|roles|zones):", line))
+#  supervision: {level: 2, prefixes: [10.9.1.0/24]}
+#conduits: # which zone may open what to which
+#  - {from: supervision, to: control, protocols: [modbus, s7comm]}
+""" % "\n".join(line for line in lines if not re.match(r"#(lists|names|roles|zones|conduits):", line))
 
 
 def aggregator_settings(build):
@@ -128,7 +136,7 @@ def main():
     check, build = sys.argv[1:2] == ["--check"], os.path.abspath(sys.argv[-1])
     stale = []
     parts = {"rules/FIELDS.md": fields, "packaging/sensor.yaml": configuration, "packaging/aggregator.yaml": aggregator_configuration,
-             "packaging/bongsu-aggregator.8": manual, "aggregator/chain.md": specification, "README.md": readme}
+             "packaging/bongsu-aggregator.8": manual, "aggregator/chain.md": specification, "README.md": readme, "pcaps/demo/plant.svg": picture}
     for path, make in parts.items():
         made = make(build)
         whole = os.path.join(ROOT, path)
