@@ -34,7 +34,8 @@ enum { OF_RULE = 1, OF_SID, OF_SRC, OF_DST };
 
 static uint32_t bucket_of(unsigned what, const void *bytes, size_t n)
 {
-	return (uint32_t)(key_mix_bytes(what, bytes, n) >> 32) % QUIET_BUCKETS;
+	/* Once more: the last bytes of an address have not spread yet. */
+	return (uint32_t)(key_mix(key_mix_bytes(what, bytes, n), n) >> 32) % QUIET_BUCKETS;
 }
 
 static bool is_host(const struct ends *ends)
