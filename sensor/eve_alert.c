@@ -202,6 +202,24 @@ static void write_chain_frames(struct buf *b, const struct chain *chain, uint64_
 	}
 }
 
+static bool is_before(const struct event *e, uint64_t frame)
+{
+	bool found = false;
+	for (unsigned i = 0; e->before != NULL && i < EVENT_FRAMES; i++)
+		found |= e->before[i] == frame;
+	return found;
+}
+
+static void write_before(struct buf *b, const struct event *e)
+{
+	for (unsigned i = 0; e->before != NULL && i < EVENT_FRAMES; i++) {
+		if (e->before[i] == 0 || e->before[i] == e->at.frame)
+			continue;
+		eve_comma(b);
+		buf_uint(b, e->before[i]);
+	}
+}
+
 static void write_chain(struct buf *b, const struct rule *r, const struct chain *chain)
 {
 	if (chain == NULL)
@@ -231,7 +249,8 @@ static void write_evidence(struct buf *b, const struct eve *eve, const struct al
 	eve_key(b, "frames");
 	buf_char(b, '[');
 	write_chain_frames(b, a->chain, e->at.frame);
-	if (a->shown_frame != 0 && a->shown_frame != e->at.frame) {
+	write_before(b, e);
+	if (a->shown_frame != 0 && a->shown_frame != e->at.frame && !is_before(e, a->shown_frame)) {
 		eve_comma(b);
 		buf_uint(b, a->shown_frame);
 	}

@@ -29,6 +29,8 @@ struct verdict {
 	struct stamp reply; /* frame 0: none */
 };
 
+enum { EVENT_FRAMES = 4 };
+
 struct event {
 	struct stamp at;
 	const struct flow *flow;
@@ -37,6 +39,7 @@ struct event {
 	const struct pdu *reply; /* or NULL */
 	struct verdict verdict;
 	const struct change *change; /* what it did to a value, or NULL */
+	const uint64_t *before;      /* EVENT_FRAMES frames that led here, 0: none; or NULL */
 	bool has_tx;
 	uint64_t tx_id; /* number of the transaction in its flow, from 0 */
 };
@@ -58,6 +61,7 @@ static inline void event_begin(struct event *e, const struct flow *flow, unsigne
 	e->verdict.reply.ts_ns = 0;
 	e->verdict.reply.frame = 0;
 	e->change = NULL;
+	e->before = NULL;
 	e->has_tx = false;
 	e->tx_id = 0;
 }

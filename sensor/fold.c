@@ -28,6 +28,7 @@ struct shown {
 	struct flow flow;
 	struct event event;
 	struct change change;
+	uint64_t before[EVENT_FRAMES];
 	struct snapshot *pdu;
 	struct chain chain;
 	const char *in_iface;
@@ -238,6 +239,10 @@ static bool keep(struct fold *f, struct entry *e, const struct occurrence *o)
 	k->event.pdu = &k->pdu->pdu;
 	k->event.reply = NULL;
 	keep_change(k, o->event->change);
+	if (o->event->before != NULL) {
+		memcpy(k->before, o->event->before, sizeof k->before);
+		k->event.before = k->before;
+	}
 	if (o->chain != NULL)
 		k->chain = *o->chain;
 	k->in_iface = f->o.tell->eve.in_iface;

@@ -160,7 +160,7 @@ static void watch_ways(struct judge *j, const struct flow *f, const struct event
 {
 	struct anomaly a;
 	if (ways_watch(&j->ways, j->o.counters, j->o.one_way_pdus, f, e, &a))
-		judge_say(j, &a);
+		on_anomaly(j, &a);
 }
 
 static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)

@@ -24,6 +24,13 @@ static inline uint64_t key_mix(uint64_t key, uint64_t value)
 	key = (key ^ value) * UINT64_C(0x9e3779b97f4a7c15);
 	return key ^ key >> 29;
 }
+/* The last step where single bits are used, as for a row of a table: each depends on all. */
+static inline uint64_t key_end(uint64_t key)
+{
+	key = (key ^ key >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	key = (key ^ key >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return key ^ key >> 33;
+}
 uint64_t key_mix_bytes(uint64_t key, const uint8_t *bytes, size_t n);
 
 #endif

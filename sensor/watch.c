@@ -155,6 +155,20 @@ void watch_observe(const struct watch *w, const struct flow *f, unsigned from, s
 	w->out.observe(w->out.ctx, &e);
 }
 
+void watch_observe_after(const struct watch *w, const struct flow *f, struct stamp at,
+	const struct pdu *pdu, const uint64_t *frames, unsigned count)
+{
+	uint64_t before[EVENT_FRAMES] = { 0 };
+	struct event e = { .at = at,
+		.flow = f,
+		.pdu = pdu,
+		.before = before,
+		.verdict = { .outcome = VERDICT_NONE, .latency_ns = -1 } };
+	for (unsigned i = 0; i < count && i < EVENT_FRAMES; i++)
+		before[i] = frames[i];
+	w->out.observe(w->out.ctx, &e);
+}
+
 void watch_ends(const struct watch *w, struct flow *f, const struct endpoint *src,
 	const struct endpoint *dst, struct stamp at)
 {

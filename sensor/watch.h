@@ -89,6 +89,9 @@ void watchers_finish(struct watchers *w, struct stamp now);
  * observation(), then pdu_uint() and its like. @change: what it did to a value, or NULL. */
 void watch_observe(const struct watch *w, const struct flow *f, unsigned from, struct stamp at,
 	const struct pdu *pdu, const struct change *change);
+/* The same with the frames that led here, EVENT_FRAMES at most. */
+void watch_observe_after(const struct watch *w, const struct flow *f, struct stamp at,
+	const struct pdu *pdu, const uint64_t *frames, unsigned count);
 /* @name of what is observed: static. */
 void observation(struct pdu *pdu, const struct dissector *service, const char *name);
 /* A flow that is none, for observations about two addresses (@dst NULL: one address). */
