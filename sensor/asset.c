@@ -9,25 +9,12 @@
 #include "sensor/packet.h"
 #include "sensor/services.h"
 
-enum { S7_PORT = 102, PORT_EPHEMERAL = 32768 };
-enum { SWEEP = 16, REPLIES_USUAL = 20, USUAL_GAPS = 10, USUAL_DECAY = 1024 };
+enum { S7_PORT = 102 };
+enum { SWEEP = 64, SWEEP_MIN = 16, REPLIES_USUAL = 20, USUAL_GAPS = 10, USUAL_DECAY = 1024 };
 
 #define GAP_COUNTED  (60 * ASSET_SECOND)   /* longer without any traffic is time not watched */
 #define KEEP_AGAIN   (3600 * ASSET_SECOND) /* others hear that it is still there */
 #define FLAPS_WITHIN (3600 * ASSET_SECOND)
-
-/* A flow's note: place + 1 of its talk, and who has been met. */
-enum {
-	NOTE_TALK = 0x0fffffff,
-	NOTE_CLIENT = 1 << 28,
-	NOTE_SERVER = 1 << 29,
-	NOTE_TALKED = 1 << 30
-};
-
-static uint32_t *note_of(const struct assets *s, const struct flow *f)
-{
-	return &((struct flow *)(uintptr_t)f)->note[s->watch->index];
-}
 
 /* --- network cards ----------------------------------------------------------------------- */
 
@@ -78,16 +65,11 @@ static void met_station(struct assets *s, const struct flow *f, unsigned end)
 
 /* --- devices and talks ------------------------------------------------------------------- */
 
-static bool is_foreign(const struct flow *f, unsigned end)
-{
-	return addr_is_routable(&f->end[end].ip) && f->zone[end] == 0 && f->name[end] == 0;
-}
-
 static struct asset *met(
 	struct assets *s, const struct flow *f, unsigned end, unsigned rank, struct stamp at)
 {
 	const struct addr *ip = &f->end[end].ip;
-	if (!addr_is_one(ip) || (rank == RANK_SEEN && is_foreign(f, end)))
+	if (!addr_is_one(ip) || (rank == RANK_SEEN && flow_is_foreign(f, end)))
 		return NULL;
 	if (rank == RANK_SEEN && f->name[end] != 0)
 		rank = RANK_PROVEN;
@@ -97,67 +79,6 @@ static struct asset *met(
 	a->last_ns = at.ts_ns;
 	met_mac(s, a, f, end, at);
 	return a;
-}
-
-static struct talk *talk_put(
-	struct assets *s, const struct flow *f, uint8_t service, unsigned rank, struct stamp at)
-{
-	struct talk_key key = { .vlan = asset_vlan(s, f), .service = service };
-	bool fresh;
-	memcpy(key.address[0], f->end[f->client].ip.bytes, 16);
-	memcpy(key.address[1], f->end[!f->client].ip.bytes, 16);
-	if (service == 0) {
-		uint16_t port = f->end[!f->client].port;
-		key.port = port < PORT_EPHEMERAL ? port : 0;
-		key.l4 = f->l4;
-	}
-	struct talk *t = roster_put(s->talks, &key, rank, &fresh);
-	if (t == NULL)
-		return NULL;
-	if (fresh) {
-		t->family = f->end[0].ip.family;
-		t->tsap = ASSET_NOWAY;
-		t->first_ns = at.ts_ns;
-	}
-	t->last_ns = at.ts_ns;
-	return t;
-}
-
-/* Devices and their talk know each other. */
-static void set_places(struct assets *s, struct talk *t, const struct flow *f)
-{
-	uint32_t place = (uint32_t)roster_place(s->talks, t) + 1;
-	for (unsigned side = 0; side < 2; side++) {
-		const struct endpoint *e = &f->end[side == 0 ? f->client : !f->client];
-		struct asset *a = asset_find(s, &e->ip, asset_vlan(s, f), ASSET_WHOLE);
-		t->place[side] = a == NULL ? 0 : (uint32_t)roster_place(s->devices, a) + 1;
-		unsigned n = 0;
-		while (a != NULL && n < a->peers && a->peer[n] != place)
-			n++;
-		if (a == NULL || n < a->peers || n == ASSET_PEERS)
-			continue;
-		a->peer[a->peers++] = place;
-		asset_changed(s, a, 0, a->changed);
-	}
-}
-
-/* The device of one side of a talk, if its place is still its own. */
-static struct asset *talker(const struct assets *s, const struct talk *t, unsigned side)
-{
-	struct asset *a = asset_at(s, t->place[side]);
-	return a != NULL && a->key.unit == ASSET_WHOLE &&
-			       memcmp(a->key.address, t->key.address[side], 16) == 0
-		       ? a
-		       : NULL;
-}
-
-static struct talk *talk_of(const struct assets *s, const struct flow *f)
-{
-	uint32_t place = *note_of(s, f) & NOTE_TALK;
-	struct talk *t = place == 0 ? NULL : roster_at(s->talks, place - 1);
-	bool ours = t != NULL && memcmp(t->key.address[0], f->end[f->client].ip.bytes, 16) == 0 &&
-		    memcmp(t->key.address[1], f->end[!f->client].ip.bytes, 16) == 0;
-	return ours ? t : NULL;
 }
 
 /* --- what the site allows ---------------------------------------------------------------- */
@@ -189,8 +110,8 @@ static void check_zones(struct assets *s, const struct flow *f, const char *prot
 static void check_routable(
 	struct assets *s, const struct flow *f, const char *protocol, bool plant, struct stamp at)
 {
-	unsigned foreign = is_foreign(f, !f->client) ? !f->client : f->client;
-	if (!is_foreign(f, foreign) || !addr_is_one(&f->end[foreign].ip))
+	unsigned foreign = flow_is_foreign(f, !f->client) ? !f->client : f->client;
+	if (!flow_is_foreign(f, foreign) || !addr_is_one(&f->end[foreign].ip))
 		return;
 	struct asset *a = asset_find(s, &f->end[!foreign].ip, asset_vlan(s, f), ASSET_WHOLE);
 	if (a == NULL || (!plant && (a->serves | a->asks) == 0))
@@ -258,12 +179,12 @@ static void answered(struct assets *s, struct flow *f, struct stamp at)
 static void ended(struct assets *s, struct flow *f, struct stamp at)
 {
 	char protocol[32];
-	if ((*note_of(s, f) & NOTE_TALKED) || f->packets[0] == 0 || f->packets[1] == 0)
+	if ((*asset_note(s, f) & NOTE_TALKED) || f->packets[0] == 0 || f->packets[1] == 0)
 		return;
 	port_text(f, protocol);
 	if (is_known_port(f))
 		check_routable(s, f, protocol, false, at);
-	if (is_foreign(f, 0) || is_foreign(f, 1))
+	if (flow_is_foreign(f, 0) || flow_is_foreign(f, 1))
 		return;
 	struct talk *t = talk_put(s, f, 0, RANK_SEEN, at);
 	if (t == NULL)
@@ -271,7 +192,7 @@ static void ended(struct assets *s, struct flow *f, struct stamp at)
 	t->messages += f->packets[0] + f->packets[1];
 	if (f->first_ns < t->first_ns)
 		t->first_ns = f->first_ns;
-	set_places(s, t, f);
+	talk_places(s, t, f);
 	if (is_known_port(f))
 		check_zones(s, f, protocol, false, 0, at);
 }
@@ -334,12 +255,12 @@ static struct talk *introduced(
 {
 	const struct flow *f = e->flow;
 	const struct dissector *d = e->pdu->dissector;
-	uint32_t *note = note_of(s, f);
+	uint32_t *note = asset_note(s, f);
 	struct talk *before = talk_of(s, f);
 	met(s, f, e->from, rank, e->at);
 	*note = (*note & ~(uint32_t)NOTE_TALK) | NOTE_TALKED |
 		(is_client ? NOTE_CLIENT : NOTE_SERVER);
-	if (plant == PLANTS && (is_foreign(f, 0) || is_foreign(f, 1)))
+	if (plant == PLANTS && (flow_is_foreign(f, 0) || flow_is_foreign(f, 1)))
 		return NULL;
 	struct talk *t = talk_put(s, f, (uint8_t)(service_index(d) + 1), rank, e->at);
 	if (t == NULL)
@@ -347,8 +268,8 @@ static struct talk *introduced(
 	if (before != NULL && before != t)
 		take_over(before, t);
 	*note |= (uint32_t)roster_place(s->talks, t) + 1;
-	set_places(s, t, f);
-	struct asset *server = talker(s, t, 1);
+	talk_places(s, t, f);
+	struct asset *server = asset_talker(s, t, 1);
 	if (!is_client && plant == PLANTS && server != NULL)
 		new_protocol(s, f, server, d, false, e->at);
 	check_zones(s, f, d->name, plant != PLANTS, t->key.service, e->at);
@@ -391,16 +312,17 @@ static void gained(
 /* A reply of the device that serves: both have been understood. */
 static void on_reply(struct assets *s, const struct event *e, unsigned plant, struct talk *t)
 {
-	struct asset *client = talker(s, t, 0), *server = talker(s, t, 1);
+	struct asset *client = asset_talker(s, t, 0), *server = asset_talker(s, t, 1);
 	if (plant == PLANT_DNP3 && e->from == e->flow->client) /* the outstation connected */
-		client = talker(s, t, 1), server = talker(s, t, 0);
+		client = asset_talker(s, t, 1), server = asset_talker(s, t, 0);
 	if (client != NULL && e->verdict.outcome != VERDICT_ORPHAN_REPLY)
 		gained(s, client, &client->asks, plant, e->at);
 	if (server == NULL)
 		return;
 	gained(s, server, &server->serves, plant, e->at);
 	new_protocol(s, e->flow, server, e->pdu->dissector, true, e->at);
-	roster_touch(s->talks, t, RANK_PROVEN);
+	if (t->entry.rank < RANK_PROVEN)
+		roster_touch(s->talks, t, RANK_PROVEN);
 	struct asset *a = asset_answered(s, plant, e, t, server);
 	heard(s, server, e->at);
 	if (a != server) {
@@ -412,7 +334,7 @@ static void on_reply(struct assets *s, const struct event *e, unsigned plant, st
 static void on_request(struct assets *s, const struct event *e, unsigned plant, struct talk *t)
 {
 	bool swapped = plant == PLANT_DNP3 && e->from != e->flow->client;
-	struct asset *client = talker(s, t, swapped), *server = talker(s, t, !swapped);
+	struct asset *client = asset_talker(s, t, swapped), *server = asset_talker(s, t, !swapped);
 	if (client != NULL) {
 		client->last_ns = e->at.ts_ns;
 		asset_asked(s, plant, e, client);
@@ -424,7 +346,7 @@ static void on_request(struct assets *s, const struct event *e, unsigned plant, 
 /* Connections of COTP: those of S7's port make a device one that serves. */
 static void on_connection(struct assets *s, const struct event *e, struct talk *t)
 {
-	struct asset *client = talker(s, t, 0), *server = talker(s, t, 1);
+	struct asset *client = asset_talker(s, t, 0), *server = asset_talker(s, t, 1);
 	if (e->flow->end[!e->flow->client].port != S7_PORT)
 		return;
 	if (!asset_connected(s, e, t, client, server))
@@ -440,7 +362,7 @@ static void on_pdu(void *self, const struct event *e)
 	struct assets *s = self;
 	const struct flow *f = e->flow;
 	bool is_client = e->from == f->client;
-	uint32_t note = *note_of(s, f), met_bit = is_client ? NOTE_CLIENT : NOTE_SERVER;
+	uint32_t note = *asset_note(s, f), met_bit = is_client ? NOTE_CLIENT : NOTE_SERVER;
 	unsigned plant = plant_of(s, e->pdu->dissector);
 	if ((note & met_bit) && (plant == PLANTS || (note & NOTE_TALK) == 0))
 		return;
@@ -487,7 +409,8 @@ static void look_at(struct assets *s, struct asset *a, struct stamp now)
 /* A share of the table at each tick. */
 static void sweep(struct assets *s, struct stamp now)
 {
-	size_t places = roster_places(s->devices), share = places / SWEEP + 1;
+	size_t places = roster_places(s->devices);
+	size_t share = places / SWEEP < SWEEP_MIN ? SWEEP_MIN : places / SWEEP;
 	for (size_t i = 0; i < share && i < places; i++) {
 		struct asset *a = roster_at(s->devices, s->swept % places);
 		s->swept = (uint32_t)((s->swept + 1) % places);

@@ -67,27 +67,30 @@ struct asset_key {
 struct asset {
 	struct roster_entry entry;
 	struct asset_key key;
+	/* What each message looks at stands together. */
+	uint32_t unit;  /* the one unit or link address that it goes by, or ASSET_WHOLE */
+	uint16_t units; /* told apart behind it */
+	bool silent, gateway;
+	uint32_t serves, asks; /* bits of enum asset_plant */
+	uint32_t polls;        /* its requests that only read */
+	uint32_t replies;
+	const struct dissector *spoke; /* served last */
+	int64_t last_ns;
+	int64_t heard, usual, asked, since; /* on the clock of what was watched: assets.clock */
+
 	uint8_t family;
-	bool has_mac, told, silent, gateway, engineers, programmer, dirty;
+	bool has_mac, told, engineers, programmer, dirty;
 	bool learnt;   /* while assets.learn lasted */
 	bool replaced; /* it says that it is another than before */
 	uint8_t mac[6], old_mac[6];
 	uint16_t mac_vlan;
 	uint16_t name, role, zone; /* site labels */
 	uint16_t tsap, rack, slot;
-	uint16_t units;                /* told apart behind it */
-	uint16_t changes;              /* enum asset_change */
-	const struct dissector *spoke; /* served last */
-	uint32_t serves, asks;         /* bits of enum asset_plant */
-	uint64_t protocols;            /* that it serves, by service index */
-	uint32_t unit;  /* the one unit or link address that it goes by, ASSET_WHOLE: none */
-	uint32_t polls; /* its requests that only read */
+	uint16_t changes;                /* enum asset_change */
+	uint64_t protocols;              /* that it serves, by service index */
 	uint32_t dirty_next, dirty_prev; /* places + 1 */
 	struct stamp first, changed;
-	int64_t first_ns, last_ns, mac_ns, kept_ns;
-	/* On the clock of what was watched: assets.clock. */
-	int64_t heard, since, usual, asked;
-	uint32_t replies;
+	int64_t first_ns, mac_ns, kept_ns;
 	struct asset_said said[ASSET_TEXTS];
 	char old[64];               /* of the identity that changed */
 	uint32_t peer[ASSET_PEERS]; /* places + 1 of its first talks */
@@ -105,15 +108,16 @@ struct talk_key {
 struct talk {
 	struct roster_entry entry;
 	struct talk_key key;
+	uint32_t place[2]; /* of the devices, + 1; 0: not in the table */
+	uint64_t messages; /* of a plant's protocol, else packets */
+	int64_t last_ns;
 	uint8_t family;
 	bool told_crossing, told_routable;
 	bool carries;  /* a protocol with a talk of its own */
 	uint16_t tsap; /* called by the latest connection, with its rack and slot */
 	uint8_t rack, slot;
 	bool has_slot;
-	uint32_t place[2]; /* of the devices, + 1; 0: not in the table */
-	uint64_t messages; /* of a plant's protocol, else packets */
-	int64_t first_ns, last_ns;
+	int64_t first_ns;
 };
 
 /* A network card, and what addresses it speaks for. */
@@ -197,6 +201,30 @@ bool addr_is_loopback(const struct addr *ip);
 /* An address of the internet. */
 bool addr_is_routable(const struct addr *ip);
 bool addr_is_one(const struct addr *ip); /* no multicast, broadcast or none at all */
+/* ---- asset_talk.c ---- */
+
+/* A flow's note: place + 1 of its talk, and who has been met. */
+enum {
+	NOTE_TALK = 0x0fffffff,
+	NOTE_CLIENT = 1 << 28,
+	NOTE_SERVER = 1 << 29,
+	NOTE_TALKED = 1 << 30
+};
+uint32_t *asset_note(const struct assets *s, const struct flow *f);
+/* An address of the internet that the configuration knows nothing of. */
+bool flow_is_foreign(const struct flow *f, unsigned end);
+/* @service: index + 1, or 0: by its port. NULL: no room. */
+struct talk *talk_put(
+	struct assets *s, const struct flow *f, uint8_t service, unsigned rank, struct stamp at);
+/* That of the flow's note, if it is still the same; else NULL. */
+struct talk *talk_of(const struct assets *s, const struct flow *f);
+/* Devices and their talk get to know each other. */
+void talk_places(struct assets *s, struct talk *t, const struct flow *f);
+/* The device of one side, 0 the one that asks, if its place is still its own. */
+struct asset *asset_talker(const struct assets *s, const struct talk *t, unsigned side);
+
+/* ---- lists ---- */
+
 /* All devices by address and unit, talks by their ends: the caller's to free. */
 struct asset **assets_sorted(const struct assets *s, size_t *count);
 struct talk **talks_sorted(const struct assets *s, size_t *count);

@@ -250,7 +250,8 @@ static struct asset *unit_put(
 	memcpy(ip.bytes, server->key.address, 16);
 	struct asset *a = asset_find(s, &ip, server->key.vlan, unit);
 	if (a != NULL) {
-		roster_touch(s->devices, a, RANK_PROVEN);
+		if (a->entry.rank < RANK_PROVEN)
+			roster_touch(s->devices, a, RANK_PROVEN);
 		return a;
 	}
 	if (server->units >= s->watch->config->asset_units) {
