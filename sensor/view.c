@@ -127,7 +127,9 @@ static struct conversation *conversation_of(struct view *v, const struct flow *f
 static uint64_t digest(const struct pdu *p)
 {
 	uint64_t key = key_mix((uint64_t)(uint32_t)p->code, p->present);
-	struct reader r = p->items.dissector == NULL ? (struct reader){ 0 } : p->items.bytes;
+	struct reader r = { 0 };
+	if (p->items.dissector != NULL)
+		r = p->items.bytes;
 	key = key_mix(key, (uint64_t)(uint32_t)p->status << 32 | r.left);
 	if (r.left > 0)
 		key = key_mix_bytes(key, r.at, r.left < 64 ? r.left : 64);
