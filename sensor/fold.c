@@ -18,9 +18,10 @@ struct key {
 	uint8_t src[16], dst[16]; /* zero where they do not matter */
 	uint64_t flow, unit;
 	uint32_t sid, level; /* as told: one that maintenance lowered is another alert */
+	uint64_t hash;       /* of all before */
 };
 
-_Static_assert(sizeof(struct key) == 56, "no padding in what is compared");
+_Static_assert(sizeof(struct key) == 64, "no padding in what is compared");
 
 /* The first of the occurrences that are held: the message that the next event may have to show. */
 struct shown {
@@ -66,7 +67,8 @@ static bool folds(const struct fold *f, const struct rule *r)
 	return r->suppress_seconds > 0 || f->o.every;
 }
 
-static void key_of(struct key *k, const struct hit *hit, const struct event *e)
+static void key_of(
+	const struct fold *f, struct key *k, const struct hit *hit, const struct event *e)
 {
 	const struct rule *r = hit->rule;
 	const struct endpoint *src = &e->flow->end[e->from], *dst = &e->flow->end[!e->from];
@@ -80,17 +82,17 @@ static void key_of(struct key *k, const struct hit *hit, const struct event *e)
 		k->flow = e->flow->id;
 	if (by & BY_UNIT)
 		k->unit = pdu_unit(e->pdu);
+	k->hash = key_mix_bytes(f->o.seed, (const uint8_t *)k, offsetof(struct key, hash));
 }
 
 static uint32_t *bucket_of(const struct fold *f, const struct key *k)
 {
-	uint64_t hash = key_mix_bytes(f->o.seed, (const uint8_t *)k, sizeof *k);
-	return &f->bucket[hash >> 32 & f->mask];
+	return &f->bucket[k->hash >> 32 & f->mask];
 }
 
 static bool is_of(const struct entry *e, const struct key *k)
 {
-	return memcmp(&e->key, k, sizeof *k) == 0;
+	return e->key.hash == k->hash && memcmp(&e->key, k, sizeof *k) == 0;
 }
 
 static struct entry *find(const struct fold *f, const struct key *k, unsigned verdict)
@@ -337,7 +339,7 @@ static struct entry *open_entry(struct fold *f, const struct key *k, const struc
 static struct entry *entry_of(struct fold *f, const struct occurrence *o)
 {
 	struct key k;
-	key_of(&k, o->hit, o->event);
+	key_of(f, &k, o->hit, o->event);
 	struct entry *e = find(f, &k, o->event->verdict.outcome);
 	if (e != NULL && !has_rested(f, e, o->event->at.ts_ns))
 		return e;
@@ -396,7 +398,7 @@ bool fold_is_open(const struct fold *f, const struct hit *hit, const struct even
 	struct key k;
 	if (!folds(f, hit->rule))
 		return false;
-	key_of(&k, hit, event);
+	key_of(f, &k, hit, event);
 	for (uint32_t i = *bucket_of(f, &k); i != 0; i = f->entry[i].next)
 		if (is_of(&f->entry[i], &k) && !has_rested(f, &f->entry[i], event->at.ts_ns))
 			return true;
@@ -408,7 +410,7 @@ void fold_settled(struct fold *f, const struct hit *hit, const struct event *eve
 	struct key k;
 	if (!folds(f, hit->rule))
 		return;
-	key_of(&k, hit, event);
+	key_of(f, &k, hit, event);
 	for (uint32_t i = *bucket_of(f, &k); i != 0; i = f->entry[i].next)
 		if (f->entry[i].open == n && is_of(&f->entry[i], &k))
 			f->entry[i].verdict = (uint8_t)event->verdict.outcome;
