@@ -94,6 +94,8 @@ static bool read_special(
 		interlocks_read(&c->points, src->path, v, src->faults);
 	else if (strcmp(path, "conduits") == 0)
 		conduits_read(&c->site.conduits, src->path, v, src->faults);
+	else if (strcmp(path, "baseline") == 0)
+		baselines_read(&c->baselines, src->path, v, src->faults);
 	else
 		return false;
 	return true;
@@ -197,7 +199,7 @@ static void dump_more(const void *object, const char *path, FILE *out)
 /* ----------------------------------------------------------------------------------------- */
 
 static const char *const special_paths[] = { "names", "roles", "zones", "conduits", "points",
-	"interlocks", "lists", "timeouts.reply_ms", "silences", "maintenance", NULL };
+	"interlocks", "lists", "timeouts.reply_ms", "silences", "maintenance", "baseline", NULL };
 
 static const struct settings settings = {
 	.all = rows,
@@ -228,7 +230,9 @@ static bool read_file(struct config *c, const char *path, struct yaml_file *file
 bool config_load(struct config *c, const char *path, struct text_list *faults)
 {
 	size_t before = faults->count;
-	return read_file(c, path, yaml_load(path, faults), faults, before);
+	read_file(c, path, yaml_load(path, faults), faults, before);
+	baselines_load(&c->baselines, faults);
+	return faults->count == before;
 }
 
 bool config_parse(
@@ -250,6 +254,7 @@ void config_dump(const struct config *c, FILE *out)
 	dump_site(out, &c->site);
 	quiet_dump(&c->quiet, false, out);
 	points_dump(out, &c->points);
+	baselines_dump(&c->baselines, out);
 }
 
 void config_free(struct config *c)
@@ -263,5 +268,6 @@ void config_free(struct config *c)
 	site_free(&c->site);
 	quiet_free(&c->quiet);
 	points_free(&c->points);
+	baselines_free(&c->baselines);
 	memset(c, 0, sizeof *c);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "common/text_list.h"
+#include "sensor/baseline.h"
 #include "sensor/flow.h"
 #include "sensor/quiet.h"
 #include "sensor/points.h"
@@ -37,6 +38,7 @@ struct config {
 	struct site site;
 	struct quiet quiet; /* what may change while the sensor runs */
 	struct points points;
+	struct baselines baselines;
 };
 
 /* Built-in defaults. config_free() takes any state. */
