@@ -25,7 +25,7 @@ enum act_class {
 	ACT_DIAGNOSTIC, /* sub-function of Modbus function 8 */
 	ACT_MEI,        /* type of Modbus function 43 */
 	ACT_UMAS,
-	ACT_S7, /* job, or group << 8 | subfunction of userdata */
+	ACT_S7,       /* job, or group << 8 | subfunction of userdata */
 	ACT_S7_WRITE, /* by area */
 	ACT_S7_PI,
 	ACT_S7_MODE, /* pushed mode transition */
@@ -53,19 +53,21 @@ act_id act_parse(const struct dissector *d, const char *text);
 /* Numbers from first to last in one space: registers, bytes of a data block, points of a group. */
 enum { PLACE_ALL = UINT32_MAX };
 struct place {
-	uint8_t kind;    /* of act_places.c; 0: there is none */
-	uint32_t number; /* of the data block, file, group */
-	uint32_t first, last; /* 0 and PLACE_ALL: the whole of it */
+	uint8_t kind;                 /* of act_places.c; 0: there is none */
+	uint32_t number, number_last; /* of the data block, file, group */
+	uint32_t first, last;         /* 0 and PLACE_ALL: the whole of it */
 };
 enum { PLACE_TEXT = 48 };
-/* "0-99", "DB10 0-15", "group30 4" */
+/* "0-99", "DB10 0-15", "DB10-19 4", "group30 4" */
 void place_print(const struct place *p, char out[PLACE_TEXT]);
 bool place_parse(const struct dissector *d, const char *text, struct place *p);
 /* Of one space, for ranges sorted by it. */
 static inline bool place_alike(const struct place *a, const struct place *b)
 {
-	return a->kind == b->kind && a->number == b->number;
+	return a->kind == b->kind && a->number == b->number && a->number_last == b->number_last;
 }
+/* Blocks of which several may be of one make. */
+bool place_is_block(const struct place *p);
 
 /* Who is meant by a message: false, it is nobody's act (a reply, or damaged). */
 bool act_counts(const struct pdu *p);

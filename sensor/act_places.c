@@ -69,12 +69,15 @@ static const struct space {
 void place_print(const struct place *p, char out[PLACE_TEXT])
 {
 	const struct space *s = &spaces[p->kind];
-	char head[24] = "";
-	if (s->numbered)
+	char head[32] = "";
+	if (!s->numbered)
+		snprintf(head, sizeof head, "%s", s->word);
+	else if (p->number_last > p->number)
+		snprintf(head, sizeof head, "%s%" PRIu32 "-%" PRIu32, s->word, p->number,
+			p->number_last);
+	else
 		snprintf(head, sizeof head, s->hex ? "%s0x%04" PRIx32 : "%s%" PRIu32, s->word,
 			p->number);
-	else
-		snprintf(head, sizeof head, "%s", s->word);
 	const char *blank = *head == '\0' ? "" : " ";
 	if (p->first == 0 && p->last == PLACE_ALL && *head != '\0')
 		snprintf(out, PLACE_TEXT, "%s", head);
@@ -96,35 +99,43 @@ static bool take_number(const char **at, bool hex, uint32_t *out)
 	return n <= UINT32_MAX;
 }
 
-static bool take_range(const char *at, struct place *p)
+/* "4" or "4-9" */
+static bool take_range(const char **at, bool hex, uint32_t *first, uint32_t *last)
 {
-	if (!take_number(&at, false, &p->first))
+	if (!take_number(at, hex, first))
 		return false;
-	p->last = p->first;
-	if (*at == '-') {
-		at++;
-		if (!take_number(&at, false, &p->last))
+	*last = *first;
+	if (**at == '-') {
+		++*at;
+		if (!take_number(at, hex, last))
 			return false;
 	}
-	return *at == '\0' && p->first <= p->last;
+	return *first <= *last;
+}
+
+bool place_is_block(const struct place *p)
+{
+	return p->kind == PLACE_DB || p->kind == PLACE_DI;
 }
 
 static bool parse_in(const struct space *s, const char *at, struct place *p)
 {
 	size_t len = strlen(s->word);
-	p->number = 0;
+	p->number = p->number_last = 0;
 	p->first = 0;
 	p->last = PLACE_ALL;
 	if (strncmp(at, s->word, len) != 0)
 		return false;
 	at += len;
-	if (s->numbered && !take_number(&at, s->hex, &p->number))
+	if (s->numbered && !take_range(&at, s->hex, &p->number, &p->number_last))
+		return false;
+	if (p->number_last > p->number && !place_is_block(p))
 		return false;
 	if (*at == '\0')
 		return len > 0;
 	if (len > 0 && *at++ != ' ')
 		return false;
-	return take_range(at, p);
+	return take_range(&at, false, &p->first, &p->last) && *at == '\0';
 }
 
 bool place_parse(const struct dissector *d, const char *text, struct place *p)
@@ -148,8 +159,8 @@ static uint32_t number(const struct pdu *p, unsigned field)
 
 static struct place span(enum place_kind kind, uint32_t n, uint32_t first, uint32_t count)
 {
-	struct place p = { .kind = (uint8_t)kind, .number = n, .first = first };
-	p.last = count == 0                       ? first
+	struct place p = { .kind = (uint8_t)kind, .number = n, .number_last = n, .first = first };
+	p.last = count == 0                        ? first
 		 : first > PLACE_ALL - (count - 1) ? PLACE_ALL
 						   : first + count - 1;
 	return p;
@@ -157,7 +168,9 @@ static struct place span(enum place_kind kind, uint32_t n, uint32_t first, uint3
 
 static struct place whole(enum place_kind kind, uint32_t n)
 {
-	return (struct place){ .kind = (uint8_t)kind, .number = n, .last = PLACE_ALL };
+	return (struct place){
+		.kind = (uint8_t)kind, .number = n, .number_last = n, .last = PLACE_ALL
+	};
 }
 
 static void each_file(const struct pdu *p, act_id id, act_fn *each, void *ctx)
@@ -237,7 +250,7 @@ static struct place s7_place(const struct item *it)
 		[0x80] = PLACE_PERIPHERAL,
 		[0x1d] = PLACE_TIMER,
 		[0x1c] = PLACE_COUNTER };
-	if (item_has(it, S7I_SYNTAX))
+	if (item_has(it, S7I_SYNTAX) && !item_has(it, S7I_BYTE))
 		return whole(PLACE_SYNTAX, (uint32_t)it->value[S7I_SYNTAX].u);
 	if (!item_has(it, S7I_AREA) || !item_has(it, S7I_BYTE))
 		return nowhere;

@@ -140,6 +140,8 @@ static bool goes_before(const struct place *a, const struct place *b)
 		return a->kind < b->kind;
 	if (a->number != b->number)
 		return a->number < b->number;
+	if (a->number_last != b->number_last)
+		return a->number_last < b->number_last;
 	return a->first < b->first;
 }
 
@@ -173,9 +175,85 @@ static void join_around(struct deed *d, unsigned i, uint32_t gap)
 	}
 }
 
+static void put_at(struct deed *d, unsigned i, const struct place *p)
+{
+	memmove(&d->place[i + 1], &d->place[i], (d->places - i) * sizeof d->place[0]);
+	d->place[i] = *p;
+	d->places++;
+}
+
+/* The bytes that blocks like the i-th have in common, grown until no further one is near; *blocks
+ * of them, as bits. Their number. */
+static unsigned alike_blocks(const struct deed *d, unsigned i, struct place *all, uint32_t *blocks)
+{
+	unsigned count = 1;
+	*all = d->place[i];
+	*blocks = UINT32_C(1) << i;
+	for (unsigned k = 0; k < d->places; k++) {
+		const struct place *p = &d->place[k];
+		if (*blocks >> k & 1 || p->kind != all->kind ||
+			(uint64_t)p->first > (uint64_t)all->last + PLACE_GAP + 1 ||
+			(uint64_t)all->first > (uint64_t)p->last + PLACE_GAP + 1)
+			continue;
+		*blocks |= UINT32_C(1) << k;
+		count++;
+		all->first = p->first < all->first ? p->first : all->first;
+		all->last = p->last > all->last ? p->last : all->last;
+		all->number = p->number < all->number ? p->number : all->number;
+		all->number_last =
+			p->number_last > all->number_last ? p->number_last : all->number_last;
+		k = UINT32_MAX; /* from the start: it has grown */
+	}
+	return count;
+}
+
+/* What is only read here and there, as pictures are opened, is known by its blocks. */
+static void settle_reads(struct deed *d)
+{
+	struct place all = { .number = UINT32_MAX, .last = PLACE_ALL };
+	unsigned blocks = 0;
+	for (unsigned i = 0; i < d->places; i++) {
+		const struct place *p = &d->place[i];
+		if (!place_is_block(p) || (blocks > 0 && p->kind != all.kind))
+			continue;
+		blocks++;
+		all.kind = p->kind;
+		all.number = p->number < all.number ? p->number : all.number;
+		all.number_last =
+			p->number_last > all.number_last ? p->number_last : all.number_last;
+	}
+	if (blocks <= BLOCKS_ALIKE || verb_changes(act_verb(d->act)))
+		return;
+	for (unsigned i = d->places; i-- > 0;)
+		if (d->place[i].kind == all.kind)
+			take_out(d, i);
+	put_at(d, find(d, &all), &all);
+}
+
+void deed_settle(struct deed *d)
+{
+	settle_reads(d);
+	for (unsigned i = 0; i < d->places; i++) {
+		struct place all;
+		uint32_t blocks;
+		bool several = d->place[i].number_last > d->place[i].number;
+		if (!place_is_block(&d->place[i]) ||
+			alike_blocks(d, i, &all, &blocks) < (several ? 2 : BLOCKS_ALIKE))
+			continue;
+		for (unsigned k = d->places; k-- > 0;)
+			if (blocks >> k & 1)
+				take_out(d, k);
+		put_at(d, find(d, &all), &all);
+		i = UINT32_MAX; /* from the start: they have moved */
+	}
+}
+
 /* Joins the two that lie nearest, or gives up telling places apart. */
 static void make_room(struct deed *d)
 {
+	deed_settle(d);
+	if (d->places < DEED_PLACES)
+		return;
 	unsigned best = DEED_PLACES;
 	uint32_t least = UINT32_MAX;
 	for (unsigned i = 0; i + 1 < d->places; i++) {
@@ -193,13 +271,6 @@ static void make_room(struct deed *d)
 	}
 	d->place[best].last = d->place[best + 1].last;
 	take_out(d, best + 1);
-}
-
-static void put_at(struct deed *d, unsigned i, const struct place *p)
-{
-	memmove(&d->place[i + 1], &d->place[i], (d->places - i) * sizeof d->place[0]);
-	d->place[i] = *p;
-	d->places++;
 }
 
 void deed_add_place(struct deed *d, const struct place *p)
@@ -246,10 +317,9 @@ bool deed_reaches(const struct deed *d, const struct place *p)
 	uint64_t from = p->first; /* ranges that touch hold together what spans them */
 	for (unsigned i = 0; i < d->places; i++) {
 		const struct place *q = &d->place[i];
-		if (!place_alike(q, p) || q->last < from)
+		if (q->kind != p->kind || q->number > p->number ||
+			q->number_last < p->number_last || q->last < from || q->first > from)
 			continue;
-		if (q->first > from)
-			return false;
 		if (q->last >= p->last)
 			return true;
 		from = (uint64_t)q->last + 1;

@@ -13,11 +13,12 @@
 #include "sensor/when.h"
 
 enum {
-	DEED_PLACES = 32,     /* of one deed; beyond, the nearest are joined */
-	PLACE_GAP = 8,        /* places with at most so many between them are learned as one */
-	RATE_HEADROOM = 2,    /* the rate is the busiest minute times this … */
-	RATE_LEAST = 30,      /* … and at least this, a minute */
-	BASELINES_MAX = 15,   /* in a configuration */
+	DEED_PLACES = 32,   /* of one deed; beyond, the nearest are joined */
+	PLACE_GAP = 8,      /* places with at most so many between them are learned as one */
+	BLOCKS_ALIKE = 4,   /* so many data blocks used at the same bytes are of one make */
+	RATE_HEADROOM = 2,  /* the rate is the busiest minute times this … */
+	RATE_LEAST = 30,    /* … and at least this, a minute */
+	BASELINES_MAX = 15, /* in a configuration */
 	BASELINE_NAME = 64,
 };
 
@@ -81,8 +82,12 @@ uint32_t baseline_add_deed(struct baseline *b, uint32_t talk, act_id act);
 void deed_add_place(struct deed *d, const struct place *p);
 /* Learns it exactly; false: there are DEED_PLACES already, or it overlaps. */
 bool deed_put_place(struct deed *d, const struct place *p);
+/* Data blocks of one make, such as those of all motors, become a range of blocks; so do those that
+ * are read in more places than a few. */
+void deed_settle(struct deed *d);
 bool deed_reaches(const struct deed *d, const struct place *p);
-/* The busiest minute and what else follows from it. Counts one request; its number in its minute. */
+/* The busiest minute and what else follows from it. Counts one request; its number in its minute.
+ */
 uint64_t talk_count(struct talk *t, int64_t at_ns);
 
 /* After the last is in: who is known. False: no memory. */
@@ -121,8 +126,8 @@ struct baselines {
 	struct baseline_use *use;
 	size_t count;
 };
-void baselines_read(struct baselines *b, const char *path, const struct yaml *v,
-	struct text_list *faults);
+void baselines_read(
+	struct baselines *b, const char *path, const struct yaml *v, struct text_list *faults);
 /* Reads the files that are named; not while the sandbox holds. */
 void baselines_load(struct baselines *b, struct text_list *faults);
 void baselines_dump(const struct baselines *b, FILE *out);

@@ -39,8 +39,8 @@ static bool known_keys(struct reading *r, const struct yaml *map, const char *co
 
 /* --- deeds ------------------------------------------------------------------------------- */
 
-static void read_place(struct reading *r, const struct talk *t, struct deed *d,
-	const struct yaml *v)
+static void read_place(
+	struct reading *r, const struct talk *t, struct deed *d, const struct yaml *v)
 {
 	struct place p = { .kind = 0 };
 	if (v->kind != YAML_TEXT || !place_parse(t->key.protocol, v->text, &p))
@@ -50,8 +50,8 @@ static void read_place(struct reading *r, const struct talk *t, struct deed *d,
 		fault(r, v, "more than 32 ranges, or it overlaps another: ", v->text);
 }
 
-static void read_places(struct reading *r, const struct talk *t, struct deed *d,
-	const struct yaml *v)
+static void read_places(
+	struct reading *r, const struct talk *t, struct deed *d, const struct yaml *v)
 {
 	if (v->kind == YAML_TEXT && strcmp(v->text, "any") == 0) {
 		d->anywhere = true;
@@ -105,8 +105,8 @@ static void read_deeds(struct reading *r, uint32_t talk, const struct yaml *map,
 			continue;
 		}
 		if (!decided && verb_is_grave(act_verb(id))) {
-			fault(r, map->key[i], "belongs under decide, as {allow: yes}: ",
-				map->key[i]->text);
+			fault(r, map->key[i],
+				"belongs under decide, as {allow: yes}: ", map->key[i]->text);
 			continue;
 		}
 		uint32_t n = baseline_add_deed(r->b, talk, id);

@@ -76,8 +76,8 @@ struct list {
 /* False: no more fits. */
 static bool list_add(struct list *l, const char *word)
 {
-	int n = snprintf(l->text + l->len, sizeof l->text - l->len, "%s%s", l->len == 0 ? "" : ", ",
-		word);
+	int n = snprintf(
+		l->text + l->len, sizeof l->text - l->len, "%s%s", l->len == 0 ? "" : ", ", word);
 	if (n < 0 || (size_t)n >= sizeof l->text - l->len) {
 		l->text[l->len] = '\0';
 		return false;

@@ -6,7 +6,7 @@
 #include "sensor/learn.h"
 
 enum {
-	DEEDS_A_TALK = 4,  /* room for so many, on average */
+	DEEDS_A_TALK = 4,   /* room for so many, on average */
 	TOLD_A_MESSAGE = 4, /* deviations of one message; the rest of it is more of the same */
 	LIMITER = 16384,
 	SET_SHIFT = 28, /* of a flow's note: the baseline it is of, then its talk */
@@ -22,8 +22,8 @@ struct baselining {
 	uint64_t lost_told;
 	/* Judging. */
 	const struct baselines *all;
-	uint32_t now;        /* index, or BASELINE_NOBODY */
-	int64_t chosen_ns;   /* for this minute */
+	uint32_t now;      /* index, or BASELINE_NOBODY */
+	int64_t chosen_ns; /* for this minute */
 	bool chosen;
 	bool over_told[BASELINES_MAX];
 	struct limiter *told;
@@ -336,8 +336,8 @@ static void *baseline_open(const struct watch *w, struct err *err)
 	b->now = BASELINE_NOBODY;
 	b->began_ns = INT64_MIN;
 	if (learns)
-		b->day = baseline_new((uint32_t)c->max_talks,
-			(uint32_t)c->max_talks * DEEDS_A_TALK, w->seed);
+		b->day = baseline_new(
+			(uint32_t)c->max_talks, (uint32_t)c->max_talks * DEEDS_A_TALK, w->seed);
 	else
 		b->told = limiter_new(LIMITER, w->seed);
 	if (b->day != NULL || b->told != NULL)

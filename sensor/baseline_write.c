@@ -99,8 +99,9 @@ static void write_seen(const struct deed *d, FILE *out)
 
 static void write_deed(const struct deed *d, unsigned indent, bool seen, FILE *out)
 {
-	static const char *const answers[] = { [DECISION_ASK] = "ask", [DECISION_NO] = "no",
-		[DECISION_YES] = "yes" };
+	static const char *const answers[] = {
+		[DECISION_ASK] = "ask", [DECISION_NO] = "no", [DECISION_YES] = "yes"
+	};
 	char name[ACT_TEXT];
 	act_print(d->act, name);
 	fprintf(out, "%*s%s: ", (int)indent, "", name);
@@ -191,8 +192,8 @@ static void write_talk(const struct baseline *b, const struct talk *t, const str
 		fprintf(out, "%*s  allow: {}\n", (int)indent, "");
 }
 
-static void write_talks(const struct baseline *b, const struct site *site, unsigned indent,
-	bool seen, FILE *out)
+static void write_talks(
+	const struct baseline *b, const struct site *site, unsigned indent, bool seen, FILE *out)
 {
 	const struct talk **t = sorted_talks(b);
 	fprintf(out, "%*stalks:%s\n", (int)indent, "", b->talks == 0 || t == NULL ? " []" : "");
@@ -226,8 +227,12 @@ void baseline_write(const struct baseline *b, const struct site *site, FILE *out
 		"# %" PRIu64 " requests and unasked reports in %" PRIu32 " conversations, %" PRIu64
 		" refused by the device.\n"
 		"# Read it, strike what should not be, then name this file under baseline: of the\n"
-		"# configuration. Ranges with at most %d places between them were joined.\n",
-		first, last, b->seen, b->talks, b->refused, PLACE_GAP);
+		"# configuration. Ranges with at most %d places between them were joined, and data "
+		"blocks\n"
+		"# of one make, where at least %d were used at the same bytes: DB10-19 4-8; read "
+		"in more\n"
+		"# than %d places, as pictures are opened: DB10-19.\n",
+		first, last, b->seen, b->talks, b->refused, PLACE_GAP, BLOCKS_ALIKE, BLOCKS_ALIKE);
 	if (to_decide(b) > 0)
 		fprintf(out,
 			"# %" PRIu64 " to decide: under decide: write yes or no in place of ask. "
@@ -298,9 +303,8 @@ static size_t diff_deeds(const struct baseline *b, const struct baseline *day, u
 	size_t count, n = 0;
 	const struct deed **d = sorted_deeds(day, t, &count);
 	for (size_t i = 0; i < count; i++) {
-		uint32_t found = known == BASELINE_NOBODY
-					 ? BASELINE_NOBODY
-					 : baseline_deed(b, known, d[i]->act);
+		uint32_t found = known == BASELINE_NOBODY ? BASELINE_NOBODY
+							  : baseline_deed(b, known, d[i]->act);
 		if (found != BASELINE_NOBODY) {
 			const struct deed *of = &b->deed[found];
 			if (of->decision == DECISION_NO) {

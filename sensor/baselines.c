@@ -43,8 +43,7 @@ static void read_hours(
 		return;
 	use->hours.to_min = 1440;
 	read_days(s, days, &use->hours);
-	if (hours != NULL &&
-		!schedule_hours(hours->text, &use->hours.from_min, &use->hours.to_min))
+	if (hours != NULL && !schedule_hours(hours->text, &use->hours.from_min, &use->hours.to_min))
 		settings_fault(s, hours, "hours are like \"22:00-04:30\"", "");
 	if (zone == NULL)
 		settings_fault(s, map, "zone is missing: UTC, +08:00, Asia/Shanghai", "");
@@ -58,12 +57,12 @@ static void read_expiry(
 	const struct yaml *until = scalar(s, map, "until"), *then = scalar(s, map, "expired");
 	use->until_ns = INT64_MAX;
 	if (until != NULL && !when_parse(until->text, &use->until_ns))
-		settings_fault(s, until, "until is a time with its zone: 2027-06-01T00:00:00+08:00",
-			"");
+		settings_fault(
+			s, until, "until is a time with its zone: 2027-06-01T00:00:00+08:00", "");
 	use->ignored_once_over = then != NULL && strcmp(then->text, "ignore") == 0;
 	if (then != NULL && !use->ignored_once_over && strcmp(then->text, "judge") != 0)
-		settings_fault(s, then, "expired is judge (the default) or ignore, not ",
-			then->text);
+		settings_fault(
+			s, then, "expired is judge (the default) or ignore, not ", then->text);
 }
 
 static bool name_is_free(const struct baselines *b, const char *name)
@@ -88,8 +87,8 @@ static void read_name(const struct settings_source *s, const struct yaml *map, s
 		use->name = strdup(name->text);
 }
 
-static void read_what(const struct settings_source *s, const struct yaml *map,
-	struct baseline_use *use)
+static void read_what(
+	const struct settings_source *s, const struct yaml *map, struct baseline_use *use)
 {
 	const struct yaml *file = scalar(s, map, "file");
 	if ((file == NULL) == (yaml_get(map, "talks") == NULL))
@@ -196,7 +195,7 @@ static void dump_one(const struct baseline_use *u, FILE *out)
 				comma = ", ";
 			}
 		fprintf(out, "]\n    hours: \"%02u:%02u-%02u:%02u\"\n    zone: ",
-			u->hours.from_min / 60, u->hours.from_min % 60, u->hours.to_min / 60,
+			u->hours.from_min / 60u, u->hours.from_min % 60u, u->hours.to_min / 60u,
 			u->hours.to_min % 60);
 		settings_dump_text(out, u->hours.zone.name);
 		fputc('\n', out);

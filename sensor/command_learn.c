@@ -28,8 +28,9 @@ static const char usage[] =
 	"-c -k -F --set --quiet as ever. exit status: as bongsu-sensor's\n";
 
 static const struct option longs[] = { { "for", required_argument, NULL, OPT_FOR },
-	{ "diff", required_argument, NULL, OPT_DIFF }, { "name", required_argument, NULL, OPT_NAME },
-	{ "output", required_argument, NULL, 'o' }, { 0 } };
+	{ "diff", required_argument, NULL, OPT_DIFF },
+	{ "name", required_argument, NULL, OPT_NAME }, { "output", required_argument, NULL, 'o' },
+	{ 0 } };
 
 /* Opened before the sandbox is entered. */
 static struct {
@@ -74,7 +75,8 @@ static bool open_out(const char *path)
 		return refuse(path, strerror(errno));
 	if (st.st_size > 0) {
 		close(fd);
-		return refuse(path, " holds something: decisions perhaps. Use --diff, or remove it");
+		return refuse(
+			path, " holds something: decisions perhaps. Use --diff, or remove it");
 	}
 	wish.path = path;
 	wish.out = fdopen(fd, "w");
@@ -112,6 +114,8 @@ static enum status learn_answer(struct run *r)
 	FILE *out = wish.out == NULL ? stdout : wish.out;
 	if (b == NULL)
 		return STATUS_FAILED;
+	for (uint32_t i = 0; i < b->deeds; i++)
+		deed_settle(&b->deed[i]);
 	if (wish.name != NULL) {
 		free(b->name);
 		b->name = strdup(wish.name);
