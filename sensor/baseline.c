@@ -44,7 +44,7 @@ static uint64_t hash_addr(uint64_t h, const struct addr *a)
 	return key_mix_bytes(h, a->bytes, sizeof a->bytes);
 }
 
-static uint64_t hash_talk(const struct baseline *b, const struct talk_key *k)
+static uint64_t hash_talk(const struct baseline *b, const struct contact_key *k)
 {
 	uint64_t h = hash_addr(hash_addr(b->seed, &k->client), &k->device);
 	return key_mix(key_mix(h, (uintptr_t)dissector_index(k->protocol)), k->unit);
@@ -55,14 +55,14 @@ static uint32_t slot(const struct baseline *b, uint64_t hash)
 	return (uint32_t)(hash >> 32) & b->mask;
 }
 
-static bool same_talk(const struct talk_key *a, const struct talk_key *b)
+static bool same_talk(const struct contact_key *a, const struct contact_key *b)
 {
 	return a->unit == b->unit && a->protocol == b->protocol &&
 	       memcmp(a->client.bytes, b->client.bytes, 16) == 0 &&
 	       memcmp(a->device.bytes, b->device.bytes, 16) == 0;
 }
 
-uint32_t baseline_talk(const struct baseline *b, const struct talk_key *key)
+uint32_t baseline_talk(const struct baseline *b, const struct contact_key *key)
 {
 	for (uint32_t i = b->talk_at[slot(b, hash_talk(b, key))]; i != 0; i = b->talk[i - 1].chain)
 		if (same_talk(&b->talk[i - 1].key, key))
@@ -70,7 +70,7 @@ uint32_t baseline_talk(const struct baseline *b, const struct talk_key *key)
 	return BASELINE_NOBODY;
 }
 
-uint32_t baseline_add_talk(struct baseline *b, const struct talk_key *key)
+uint32_t baseline_add_talk(struct baseline *b, const struct contact_key *key)
 {
 	uint32_t found = baseline_talk(b, key);
 	if (found != BASELINE_NOBODY)
@@ -80,7 +80,7 @@ uint32_t baseline_add_talk(struct baseline *b, const struct talk_key *key)
 		return BASELINE_NOBODY;
 	}
 	uint32_t *head = &b->talk_at[slot(b, hash_talk(b, key))];
-	b->talk[b->talks] = (struct talk){
+	b->talk[b->talks] = (struct contact){
 		.key = *key, .first_deed = BASELINE_NOBODY, .chain = *head, .minute = INT64_MIN
 	};
 	*head = ++b->talks;
@@ -119,7 +119,7 @@ uint32_t baseline_add_deed(struct baseline *b, uint32_t talk, act_id act)
 	return b->deeds - 1;
 }
 
-uint64_t talk_count(struct talk *t, int64_t at_ns)
+uint64_t contact_count(struct contact *t, int64_t at_ns)
 {
 	const int64_t minute_ns = INT64_C(60) * 1000000000;
 	int64_t minute = at_ns / minute_ns;
@@ -351,7 +351,7 @@ bool baseline_lock(struct baseline *b)
 	if (b->known == NULL)
 		return false;
 	for (uint32_t i = 0; i < b->talks; i++) {
-		const struct talk_key *k = &b->talk[i].key;
+		const struct contact_key *k = &b->talk[i].key;
 		b->known[b->knowns++] = hash_pair(b, &k->client, &k->device, NULL);
 		b->known[b->knowns++] = hash_pair(b, &k->client, &k->device, k->protocol);
 	}
@@ -364,7 +364,7 @@ static bool is_known(const struct baseline *b, uint64_t hash)
 	return bsearch(&hash, b->known, b->knowns, sizeof hash, by_value) != NULL;
 }
 
-enum known baseline_known(const struct baseline *b, const struct talk_key *k)
+enum acquaintance baseline_known(const struct baseline *b, const struct contact_key *k)
 {
 	if (is_known(b, hash_pair(b, &k->client, &k->device, k->protocol)))
 		return KNOWN_PROTOCOL;

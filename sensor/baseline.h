@@ -23,14 +23,14 @@ enum {
 };
 
 /* One client at one device behind an address, in one protocol. */
-struct talk_key {
+struct contact_key {
 	struct addr client, device;
 	const struct dissector *protocol;
 	uint64_t unit;
 };
 
-struct talk {
-	struct talk_key key;
+struct contact {
+	struct contact_key key;
 	uint64_t rate; /* requests a minute; 0: any */
 	uint32_t first_deed, chain;
 	/* Learning, and how it goes now. */
@@ -56,7 +56,7 @@ struct deed {
 struct baseline {
 	char *name;
 	char *path; /* of the file it came from, for messages */
-	struct talk *talk;
+	struct contact *talk;
 	struct deed *deed;
 	uint32_t talks, deeds, talk_cap, deed_cap;
 	uint32_t *talk_at, *deed_at, mask; /* index + 1 by hash; chains go on */
@@ -73,10 +73,10 @@ enum { BASELINE_NOBODY = UINT32_MAX };
 struct baseline *baseline_new(uint32_t talks, uint32_t deeds, uint64_t seed);
 void baseline_free(struct baseline *b);
 /* Index, or BASELINE_NOBODY. */
-uint32_t baseline_talk(const struct baseline *b, const struct talk_key *key);
+uint32_t baseline_talk(const struct baseline *b, const struct contact_key *key);
 uint32_t baseline_deed(const struct baseline *b, uint32_t talk, act_id act);
 /* Finds or makes; BASELINE_NOBODY: full, and counted. */
-uint32_t baseline_add_talk(struct baseline *b, const struct talk_key *key);
+uint32_t baseline_add_talk(struct baseline *b, const struct contact_key *key);
 uint32_t baseline_add_deed(struct baseline *b, uint32_t talk, act_id act);
 /* Learns a place: joined with what lies near. */
 void deed_add_place(struct deed *d, const struct place *p);
@@ -88,18 +88,18 @@ void deed_settle(struct deed *d);
 bool deed_reaches(const struct deed *d, const struct place *p);
 /* The busiest minute and what else follows from it. Counts one request; its number in its minute.
  */
-uint64_t talk_count(struct talk *t, int64_t at_ns);
+uint64_t contact_count(struct contact *t, int64_t at_ns);
 
 /* After the last is in: who is known. False: no memory. */
 bool baseline_lock(struct baseline *b);
 /* What is known of two ends, the most first. */
-enum known {
+enum acquaintance {
 	KNOWN_NOTHING,
 	KNOWN_PAIR,     /* they talk, in another protocol */
 	KNOWN_PROTOCOL, /* in this one, with another unit */
 	KNOWN_REVERSED, /* in this one, and the client is the device */
 };
-enum known baseline_known(const struct baseline *b, const struct talk_key *key);
+enum acquaintance baseline_known(const struct baseline *b, const struct contact_key *key);
 
 /* --- YAML (baseline_read.c, baseline_write.c) --- */
 /* The map's talks; NULL with faults. @path is named in them. */

@@ -40,7 +40,7 @@ static bool known_keys(struct reading *r, const struct yaml *map, const char *co
 /* --- deeds ------------------------------------------------------------------------------- */
 
 static void read_place(
-	struct reading *r, const struct talk *t, struct deed *d, const struct yaml *v)
+	struct reading *r, const struct contact *t, struct deed *d, const struct yaml *v)
 {
 	struct place p = { .kind = 0 };
 	if (v->kind != YAML_TEXT || !place_parse(t->key.protocol, v->text, &p))
@@ -51,7 +51,7 @@ static void read_place(
 }
 
 static void read_places(
-	struct reading *r, const struct talk *t, struct deed *d, const struct yaml *v)
+	struct reading *r, const struct contact *t, struct deed *d, const struct yaml *v)
 {
 	if (v->kind == YAML_TEXT && strcmp(v->text, "any") == 0) {
 		d->anywhere = true;
@@ -94,7 +94,7 @@ static void read_deeds(struct reading *r, uint32_t talk, const struct yaml *map,
 		return;
 	}
 	for (size_t i = 0; i < map->count; i++) {
-		const struct talk *t = &r->b->talk[talk];
+		const struct contact *t = &r->b->talk[talk];
 		act_id id = act_parse(t->key.protocol, map->key[i]->text);
 		if (id == 0) {
 			fault(r, map->key[i], "unknown function ", map->key[i]->text);
@@ -148,7 +148,7 @@ static bool read_number(struct reading *r, const struct yaml *map, const char *k
 	return false;
 }
 
-static bool read_protocol(struct reading *r, const struct yaml *map, struct talk_key *key)
+static bool read_protocol(struct reading *r, const struct yaml *map, struct contact_key *key)
 {
 	const struct yaml *v = yaml_get(map, "protocol");
 	key->protocol = v == NULL || v->kind != YAML_TEXT ? NULL : dissector_named(v->text);
@@ -163,7 +163,7 @@ static void read_talk(struct reading *r, const struct yaml *map)
 {
 	static const char *const known[] = { "client", "device", "protocol", "unit", "rate",
 		"allow", "decide", NULL };
-	struct talk_key key = { .unit = 0 };
+	struct contact_key key = { .unit = 0 };
 	uint64_t rate = 0;
 	if (map->kind != YAML_MAP) {
 		fault(r, map, "a talk is a map: client, device, protocol, unit, rate, allow", NULL);

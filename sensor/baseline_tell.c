@@ -92,7 +92,7 @@ static bool in_list(const struct list *l, const char *word)
 }
 
 /* Who else talks to this device. */
-static void list_clients(const struct baseline *b, const struct talk_key *key, struct list *l)
+static void list_clients(const struct baseline *b, const struct contact_key *key, struct list *l)
 {
 	char text[INET6_ADDRSTRLEN];
 	for (uint32_t i = 0; i < b->talks; i++) {
@@ -106,11 +106,11 @@ static void list_clients(const struct baseline *b, const struct talk_key *key, s
 
 /* Units or protocols of the pair. */
 static void list_pair(
-	const struct baseline *b, const struct talk_key *key, bool units, struct list *l)
+	const struct baseline *b, const struct contact_key *key, bool units, struct list *l)
 {
 	char text[24];
 	for (uint32_t i = 0; i < b->talks; i++) {
-		const struct talk_key *k = &b->talk[i].key;
+		const struct contact_key *k = &b->talk[i].key;
 		if (memcmp(k->device.bytes, key->device.bytes, 16) != 0 ||
 			memcmp(k->client.bytes, key->client.bytes, 16) != 0 ||
 			(units && k->protocol != key->protocol))

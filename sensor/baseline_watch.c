@@ -33,7 +33,7 @@ struct baselining {
 struct seen {
 	struct baselining *b;
 	const struct event *e;
-	struct talk_key key;
+	struct contact_key key;
 	uint32_t talk;
 	act_id act; /* the latest, … */
 	uint32_t deed;
@@ -41,9 +41,9 @@ struct seen {
 	unsigned told;
 };
 
-static void key_of(const struct event *e, unsigned client, struct talk_key *key)
+static void key_of(const struct event *e, unsigned client, struct contact_key *key)
 {
-	*key = (struct talk_key){ .client = e->flow->end[client].ip,
+	*key = (struct contact_key){ .client = e->flow->end[client].ip,
 		.device = e->flow->end[!client].ip,
 		.protocol = e->pdu->dissector,
 		.unit = pdu_unit(e->pdu) };
@@ -85,7 +85,7 @@ static bool learn_act(void *ctx, act_id id, const struct place *place)
 
 static void learn_refusal(struct baselining *b, const struct event *e)
 {
-	struct talk_key key;
+	struct contact_key key;
 	if (e->verdict.outcome != VERDICT_REJECTED)
 		return;
 	key_of(e, !e->from, &key);
@@ -102,7 +102,7 @@ static void learn(struct baselining *b, const struct event *e)
 	struct seen s = { .b = b, .e = e };
 	key_of(e, act_by_device(e->pdu) ? !e->from : e->from, &s.key);
 	if (!e->flow->client_sure) { /* it may be the other way round */
-		struct talk_key other = s.key;
+		struct contact_key other = s.key;
 		other.client = s.key.device;
 		other.device = s.key.client;
 		if (baseline_talk(day, &other) != BASELINE_NOBODY)
@@ -114,7 +114,7 @@ static void learn(struct baselining *b, const struct event *e)
 	day->last_ns = e->at.ts_ns;
 	if (s.talk != BASELINE_NOBODY) {
 		day->talk[s.talk].seen++;
-		talk_count(&day->talk[s.talk], e->at.ts_ns);
+		contact_count(&day->talk[s.talk], e->at.ts_ns);
 		act_each(e->pdu, learn_act, &s);
 	}
 	lost(b, e);
@@ -200,7 +200,7 @@ static void judge_stranger(struct seen *s, const struct baseline *set)
 		[KNOWN_PAIR] = DEVIATION_PROTOCOL,
 		[KNOWN_PROTOCOL] = DEVIATION_UNIT,
 		[KNOWN_REVERSED] = DEVIATION_REVERSAL };
-	enum known known = baseline_known(set, &s->key);
+	enum acquaintance known = baseline_known(set, &s->key);
 	if (known == KNOWN_REVERSED && !s->e->flow->client_sure)
 		return;
 	act_each(s->e->pdu, pick_act, s);
@@ -245,7 +245,7 @@ static uint32_t talk_of(const struct seen *s, const struct baseline *set)
 	uint32_t *note = &((struct flow *)(uintptr_t)s->e->flow)->note[s->b->watch->index];
 	uint32_t talk = (*note & ((UINT32_C(1) << SET_SHIFT) - 1)) - 1;
 	if (*note >> SET_SHIFT == s->b->now + 1 && talk < set->talks) {
-		const struct talk_key *k = &set->talk[talk].key;
+		const struct contact_key *k = &set->talk[talk].key;
 		if (k->unit == s->key.unit && k->protocol == s->key.protocol &&
 			memcmp(k->client.bytes, s->key.client.bytes, 16) == 0)
 			return talk;
@@ -269,8 +269,8 @@ static void judge(struct baselining *b, const struct event *e)
 		judge_stranger(&s, set);
 		return;
 	}
-	struct talk *t = &set->talk[s.talk];
-	if (talk_count(t, e->at.ts_ns) == t->rate + 1 && t->rate > 0) {
+	struct contact *t = &set->talk[s.talk];
+	if (contact_count(t, e->at.ts_ns) == t->rate + 1 && t->rate > 0) {
 		static const struct place nowhere = { .kind = 0 };
 		deviates(&s, DEVIATION_RATE, 0, &nowhere);
 	}

@@ -24,7 +24,7 @@ enum deviation_kind {
 struct deviation {
 	enum deviation_kind kind;
 	const struct baseline_use *use; /* or NULL: none holds */
-	const struct talk_key *key;     /* NULL: of the baseline itself */
+	const struct contact_key *key;  /* NULL: of the baseline itself */
 	uint32_t talk;                  /* or BASELINE_NOBODY */
 	act_id act;                     /* 0: none */
 	struct place place;

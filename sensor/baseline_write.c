@@ -19,7 +19,8 @@ void addr_print(const struct addr *a, char *out, size_t cap)
 
 static int by_talk(const void *a, const void *b)
 {
-	const struct talk *x = *(const struct talk *const *)a, *y = *(const struct talk *const *)b;
+	const struct contact *x = *(const struct contact *const *)a,
+			     *y = *(const struct contact *const *)b;
 	int d = memcmp(x->key.device.bytes, y->key.device.bytes, 16);
 	if (d == 0)
 		d = dissector_index(x->key.protocol) - dissector_index(y->key.protocol);
@@ -35,9 +36,9 @@ static int by_act(const void *a, const void *b)
 }
 
 /* The caller frees; NULL without memory. */
-static const struct talk **sorted_talks(const struct baseline *b)
+static const struct contact **sorted_talks(const struct baseline *b)
 {
-	const struct talk **t = calloc((size_t)b->talks + 1, sizeof *t);
+	const struct contact **t = calloc((size_t)b->talks + 1, sizeof *t);
 	for (uint32_t i = 0; t != NULL && i < b->talks; i++)
 		t[i] = &b->talk[i];
 	if (t != NULL)
@@ -46,7 +47,7 @@ static const struct talk **sorted_talks(const struct baseline *b)
 }
 
 static const struct deed **sorted_deeds(
-	const struct baseline *b, const struct talk *t, size_t *count)
+	const struct baseline *b, const struct contact *t, size_t *count)
 {
 	size_t n = 0;
 	for (uint32_t i = t->first_deed; i != BASELINE_NOBODY; i = b->deed[i].next)
@@ -114,7 +115,7 @@ static void write_deed(const struct deed *d, unsigned indent, bool seen, FILE *o
 	fputc('\n', out);
 }
 
-static size_t write_deeds(const struct baseline *b, const struct talk *t, bool grave,
+static size_t write_deeds(const struct baseline *b, const struct contact *t, bool grave,
 	unsigned indent, bool seen, FILE *out)
 {
 	size_t count, done = 0;
@@ -157,7 +158,7 @@ static void write_addr(const char *key, const struct addr *a, const struct site 
 }
 
 /* As YAML, at most three digits and so many noughts: nobody cares for 137. */
-static uint64_t rate_of(const struct talk *t)
+static uint64_t rate_of(const struct contact *t)
 {
 	uint64_t rate = t->busiest * RATE_HEADROOM;
 	uint64_t step = rate >= 1000 ? 100 : 10;
@@ -165,7 +166,7 @@ static uint64_t rate_of(const struct talk *t)
 	return rate < RATE_LEAST ? RATE_LEAST : rate;
 }
 
-static void write_talk(const struct baseline *b, const struct talk *t, const struct site *site,
+static void write_talk(const struct baseline *b, const struct contact *t, const struct site *site,
 	unsigned indent, bool seen, FILE *out)
 {
 	fprintf(out, "%*s- ", (int)indent, "");
@@ -195,7 +196,7 @@ static void write_talk(const struct baseline *b, const struct talk *t, const str
 static void write_talks(
 	const struct baseline *b, const struct site *site, unsigned indent, bool seen, FILE *out)
 {
-	const struct talk **t = sorted_talks(b);
+	const struct contact **t = sorted_talks(b);
 	fprintf(out, "%*stalks:%s\n", (int)indent, "", b->talks == 0 || t == NULL ? " []" : "");
 	for (uint32_t i = 0; t != NULL && i < b->talks; i++)
 		write_talk(b, t[i], site, indent + 2, seen, out);
@@ -249,7 +250,7 @@ void baseline_write(const struct baseline *b, const struct site *site, FILE *out
 
 /* --- difference -------------------------------------------------------------------------- */
 
-static void print_talk(const char *mark, const struct talk *t, FILE *out)
+static void print_talk(const char *mark, const struct contact *t, FILE *out)
 {
 	char client[INET6_ADDRSTRLEN], device[INET6_ADDRSTRLEN];
 	addr_print(&t->key.client, client, sizeof client);
@@ -260,7 +261,7 @@ static void print_talk(const char *mark, const struct talk *t, FILE *out)
 	fputs(": ", out);
 }
 
-static void print_deed(const char *mark, const struct talk *t, const struct deed *d, FILE *out)
+static void print_deed(const char *mark, const struct contact *t, const struct deed *d, FILE *out)
 {
 	const char *word = verb_word(act_verb(d->act));
 	char name[ACT_TEXT];
@@ -276,7 +277,7 @@ static void print_deed(const char *mark, const struct talk *t, const struct deed
 
 /* Places of @d that @known does not reach. */
 static size_t diff_places(
-	const struct talk *t, const struct deed *known, const struct deed *d, FILE *out)
+	const struct contact *t, const struct deed *known, const struct deed *d, FILE *out)
 {
 	size_t n = 0;
 	char name[ACT_TEXT], text[PLACE_TEXT];
@@ -298,7 +299,7 @@ static size_t diff_places(
 }
 
 static size_t diff_deeds(const struct baseline *b, const struct baseline *day, uint32_t known,
-	const struct talk *t, FILE *out)
+	const struct contact *t, FILE *out)
 {
 	size_t count, n = 0;
 	const struct deed **d = sorted_deeds(day, t, &count);
@@ -325,7 +326,7 @@ static size_t diff_deeds(const struct baseline *b, const struct baseline *day, u
 }
 
 static size_t diff_talk(
-	const struct baseline *b, const struct baseline *day, const struct talk *t, FILE *out)
+	const struct baseline *b, const struct baseline *day, const struct contact *t, FILE *out)
 {
 	uint32_t known = baseline_talk(b, &t->key);
 	size_t n = diff_deeds(b, day, known, t, out);
@@ -342,7 +343,7 @@ static size_t diff_talk(
 size_t baseline_diff(const struct baseline *b, const struct baseline *day, FILE *out)
 {
 	size_t n = 0;
-	const struct talk **t = sorted_talks(day);
+	const struct contact **t = sorted_talks(day);
 	for (uint32_t i = 0; t != NULL && i < day->talks; i++)
 		n += diff_talk(b, day, t[i], out);
 	free(t);
