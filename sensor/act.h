@@ -52,22 +52,22 @@ act_id act_parse(const struct dissector *d, const char *text);
 
 /* Numbers from first to last in one space: registers, bytes of a data block, points of a group. */
 enum { PLACE_ALL = UINT32_MAX };
-struct place {
+struct act_place {
 	uint8_t kind;                 /* of act_places.c; 0: there is none */
 	uint32_t number, number_last; /* of the data block, file, group */
 	uint32_t first, last;         /* 0 and PLACE_ALL: the whole of it */
 };
 enum { PLACE_TEXT = 48 };
 /* "0-99", "DB10 0-15", "DB10-19 4", "group30 4" */
-void place_print(const struct place *p, char out[PLACE_TEXT]);
-bool place_parse(const struct dissector *d, const char *text, struct place *p);
+void place_print(const struct act_place *p, char out[PLACE_TEXT]);
+bool place_parse(const struct dissector *d, const char *text, struct act_place *p);
 /* Of one space, for ranges sorted by it. */
-static inline bool place_alike(const struct place *a, const struct place *b)
+static inline bool place_alike(const struct act_place *a, const struct act_place *b)
 {
 	return a->kind == b->kind && a->number == b->number && a->number_last == b->number_last;
 }
 /* Blocks of which several may be of one make. */
-bool place_is_block(const struct place *p);
+bool place_is_block(const struct act_place *p);
 
 /* Who is meant by a message: false, it is nobody's act (a reply, or damaged). */
 bool act_counts(const struct pdu *p);
@@ -75,7 +75,7 @@ bool act_counts(const struct pdu *p);
 bool act_by_device(const struct pdu *p);
 /* Calls for each act and place of a message that act_counts(); equal acts stand together mostly.
  * @each: false ends it. */
-typedef bool act_fn(void *ctx, act_id id, const struct place *place);
+typedef bool act_fn(void *ctx, act_id id, const struct act_place *place);
 void act_each(const struct pdu *p, act_fn *each, void *ctx);
 
 #endif

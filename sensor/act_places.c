@@ -66,7 +66,7 @@ static const struct space {
 	[PLACE_GROUP] = { &dnp3_dissector, "group", true, false },
 };
 
-void place_print(const struct place *p, char out[PLACE_TEXT])
+void place_print(const struct act_place *p, char out[PLACE_TEXT])
 {
 	const struct space *s = &spaces[p->kind];
 	char head[32] = "";
@@ -113,12 +113,12 @@ static bool take_range(const char **at, bool hex, uint32_t *first, uint32_t *las
 	return *first <= *last;
 }
 
-bool place_is_block(const struct place *p)
+bool place_is_block(const struct act_place *p)
 {
 	return p->kind == PLACE_DB || p->kind == PLACE_DI;
 }
 
-static bool parse_in(const struct space *s, const char *at, struct place *p)
+static bool parse_in(const struct space *s, const char *at, struct act_place *p)
 {
 	size_t len = strlen(s->word);
 	p->number = p->number_last = 0;
@@ -138,7 +138,7 @@ static bool parse_in(const struct space *s, const char *at, struct place *p)
 	return take_range(&at, false, &p->first, &p->last) && *at == '\0';
 }
 
-bool place_parse(const struct dissector *d, const char *text, struct place *p)
+bool place_parse(const struct dissector *d, const char *text, struct act_place *p)
 {
 	for (unsigned kind = 1; kind < PLACE_KINDS; kind++) {
 		p->kind = (uint8_t)kind;
@@ -150,25 +150,27 @@ bool place_parse(const struct dissector *d, const char *text, struct place *p)
 
 /* --- in messages ------------------------------------------------------------------------- */
 
-static const struct place nowhere = { .kind = PLACE_NONE };
+static const struct act_place nowhere = { .kind = PLACE_NONE };
 
 static uint32_t number(const struct pdu *p, unsigned field)
 {
 	return pdu_has(p, field) ? (uint32_t)p->value[field].u : 0;
 }
 
-static struct place span(enum place_kind kind, uint32_t n, uint32_t first, uint32_t count)
+static struct act_place span(enum place_kind kind, uint32_t n, uint32_t first, uint32_t count)
 {
-	struct place p = { .kind = (uint8_t)kind, .number = n, .number_last = n, .first = first };
+	struct act_place p = {
+		.kind = (uint8_t)kind, .number = n, .number_last = n, .first = first
+	};
 	p.last = count == 0                        ? first
 		 : first > PLACE_ALL - (count - 1) ? PLACE_ALL
 						   : first + count - 1;
 	return p;
 }
 
-static struct place whole(enum place_kind kind, uint32_t n)
+static struct act_place whole(enum place_kind kind, uint32_t n)
 {
-	return (struct place){
+	return (struct act_place){
 		.kind = (uint8_t)kind, .number = n, .number_last = n, .last = PLACE_ALL
 	};
 }
@@ -179,7 +181,7 @@ static void each_file(const struct pdu *p, act_id id, act_fn *each, void *ctx)
 	struct item it;
 	bool any = false;
 	while (items_next(&c, &it)) {
-		struct place at = span(PLACE_MB_FILE, (uint32_t)it.value[MODBUS_ITEM_FILE].u,
+		struct act_place at = span(PLACE_MB_FILE, (uint32_t)it.value[MODBUS_ITEM_FILE].u,
 			(uint32_t)it.value[MODBUS_ITEM_RECORD].u,
 			(uint32_t)it.value[MODBUS_ITEM_LENGTH].u);
 		any = true;
@@ -193,7 +195,7 @@ static void each_file(const struct pdu *p, act_id id, act_fn *each, void *ctx)
 static void each_modbus(const struct pdu *p, act_fn *each, void *ctx)
 {
 	act_id id = ACT_ID(ACT_MODBUS, p->code);
-	struct place at = nowhere;
+	struct act_place at = nowhere;
 	uint32_t address = number(p, MODBUS_ADDRESS), count = number(p, MODBUS_QUANTITY);
 	if (pdu_has(p, MODBUS_UMAS_FUNCTION)) {
 		id = ACT_ID(ACT_UMAS, number(p, MODBUS_UMAS_FUNCTION));
@@ -240,7 +242,7 @@ static uint32_t size_bytes(uint64_t size, uint64_t count)
 	return all > UINT16_MAX * UINT64_C(8) ? UINT16_MAX * 8 : (uint32_t)all;
 }
 
-static struct place s7_place(const struct item *it)
+static struct act_place s7_place(const struct item *it)
 {
 	static const uint8_t kinds[256] = { [0x84] = PLACE_DB,
 		[0x85] = PLACE_DI,
@@ -282,19 +284,19 @@ static void each_s7(const struct pdu *p, act_fn *each, void *ctx)
 	if (pdu_has(p, S7_PI_OPERATION))
 		id = ACT_ID(ACT_S7_PI, number(p, S7_PI_OPERATION));
 	while (p->dir == PDU_REQ && lists_variables(p) && items_next(&c, &it)) {
-		struct place at = s7_place(&it);
+		struct act_place at = s7_place(&it);
 		if (p->code == S7_WRITE && item_has(&it, S7I_AREA))
 			id = ACT_ID(ACT_S7_WRITE, it.value[S7I_AREA].u);
 		any = true;
 		if (!each(ctx, id, &at))
 			return;
 	}
-	struct place szl = whole(PLACE_SZL, number(p, S7_SZL_ID));
+	struct act_place szl = whole(PLACE_SZL, number(p, S7_SZL_ID));
 	if (!any)
 		each(ctx, id, pdu_has(p, S7_SZL_ID) ? &szl : &nowhere);
 }
 
-static struct place plus_place(const struct item *it)
+static struct act_place plus_place(const struct item *it)
 {
 	uint32_t lid = item_has(it, S7PI_LID) ? (uint32_t)it->value[S7PI_LID].u : 0;
 	if (item_has(it, S7PI_DB))
@@ -318,7 +320,7 @@ static void each_s7_plus(const struct pdu *p, act_fn *each, void *ctx)
 	struct item it;
 	bool any = false;
 	while (items_next(&c, &it)) {
-		struct place at = plus_place(&it);
+		struct act_place at = plus_place(&it);
 		any = true;
 		if (!each(ctx, id, &at))
 			return;
@@ -327,12 +329,12 @@ static void each_s7_plus(const struct pdu *p, act_fn *each, void *ctx)
 		each(ctx, id, &nowhere);
 }
 
-static struct place dnp3_place(const struct item *it)
+static struct act_place dnp3_place(const struct item *it)
 {
 	uint32_t group = (uint32_t)it->value[DNP3_ITEM_GROUP].u;
 	if (item_has(it, DNP3_ITEM_INDEX))
 		return span(PLACE_GROUP, group, (uint32_t)it->value[DNP3_ITEM_INDEX].u, 1);
-	struct place at = whole(PLACE_GROUP, group);
+	struct act_place at = whole(PLACE_GROUP, group);
 	if (item_has(it, DNP3_ITEM_START) && item_has(it, DNP3_ITEM_STOP)) {
 		at.first = (uint32_t)it->value[DNP3_ITEM_START].u;
 		at.last = (uint32_t)it->value[DNP3_ITEM_STOP].u;
@@ -359,7 +361,7 @@ static void each_dnp3(const struct pdu *p, act_fn *each, void *ctx)
 		return;
 	}
 	while (p->dir == PDU_REQ && items_next(&c, &it)) {
-		struct place at = dnp3_place(&it);
+		struct act_place at = dnp3_place(&it);
 		any = true;
 		if (!each(ctx, dnp3_id(p, at.number), &at))
 			return;

@@ -134,7 +134,7 @@ uint64_t contact_count(struct contact *t, int64_t at_ns)
 
 /* --- places ------------------------------------------------------------------------------ */
 
-static bool goes_before(const struct place *a, const struct place *b)
+static bool goes_before(const struct act_place *a, const struct act_place *b)
 {
 	if (a->kind != b->kind)
 		return a->kind < b->kind;
@@ -152,7 +152,7 @@ static void take_out(struct deed *d, unsigned i)
 }
 
 /* Where @p stands or would stand. */
-static unsigned find(const struct deed *d, const struct place *p)
+static unsigned find(const struct deed *d, const struct act_place *p)
 {
 	unsigned i = 0;
 	while (i < d->places && goes_before(&d->place[i], p))
@@ -160,7 +160,7 @@ static unsigned find(const struct deed *d, const struct place *p)
 	return i;
 }
 
-static bool near(const struct place *low, const struct place *high, uint32_t gap)
+static bool near(const struct act_place *low, const struct act_place *high, uint32_t gap)
 {
 	return place_alike(low, high) && (uint64_t)low->last + gap + 1 >= high->first;
 }
@@ -175,7 +175,7 @@ static void join_around(struct deed *d, unsigned i, uint32_t gap)
 	}
 }
 
-static void put_at(struct deed *d, unsigned i, const struct place *p)
+static void put_at(struct deed *d, unsigned i, const struct act_place *p)
 {
 	memmove(&d->place[i + 1], &d->place[i], (d->places - i) * sizeof d->place[0]);
 	d->place[i] = *p;
@@ -184,13 +184,14 @@ static void put_at(struct deed *d, unsigned i, const struct place *p)
 
 /* The bytes that blocks like the i-th have in common, grown until no further one is near; *blocks
  * of them, as bits. Their number. */
-static unsigned alike_blocks(const struct deed *d, unsigned i, struct place *all, uint32_t *blocks)
+static unsigned alike_blocks(
+	const struct deed *d, unsigned i, struct act_place *all, uint32_t *blocks)
 {
 	unsigned count = 1;
 	*all = d->place[i];
 	*blocks = UINT32_C(1) << i;
 	for (unsigned k = 0; k < d->places; k++) {
-		const struct place *p = &d->place[k];
+		const struct act_place *p = &d->place[k];
 		if (*blocks >> k & 1 || p->kind != all->kind ||
 			(uint64_t)p->first > (uint64_t)all->last + PLACE_GAP + 1 ||
 			(uint64_t)all->first > (uint64_t)p->last + PLACE_GAP + 1)
@@ -210,10 +211,10 @@ static unsigned alike_blocks(const struct deed *d, unsigned i, struct place *all
 /* What is only read here and there, as pictures are opened, is known by its blocks. */
 static void settle_reads(struct deed *d)
 {
-	struct place all = { .number = UINT32_MAX, .last = PLACE_ALL };
+	struct act_place all = { .number = UINT32_MAX, .last = PLACE_ALL };
 	unsigned blocks = 0;
 	for (unsigned i = 0; i < d->places; i++) {
-		const struct place *p = &d->place[i];
+		const struct act_place *p = &d->place[i];
 		if (!place_is_block(p) || (blocks > 0 && p->kind != all.kind))
 			continue;
 		blocks++;
@@ -234,7 +235,7 @@ void deed_settle(struct deed *d)
 {
 	settle_reads(d);
 	for (unsigned i = 0; i < d->places; i++) {
-		struct place all;
+		struct act_place all;
 		uint32_t blocks;
 		bool several = d->place[i].number_last > d->place[i].number;
 		if (!place_is_block(&d->place[i]) ||
@@ -273,7 +274,7 @@ static void make_room(struct deed *d)
 	take_out(d, best + 1);
 }
 
-void deed_add_place(struct deed *d, const struct place *p)
+void deed_add_place(struct deed *d, const struct act_place *p)
 {
 	if (p->kind == 0 || deed_reaches(d, p))
 		return;
@@ -299,7 +300,7 @@ void deed_add_place(struct deed *d, const struct place *p)
 	join_around(d, i, PLACE_GAP);
 }
 
-bool deed_put_place(struct deed *d, const struct place *p)
+bool deed_put_place(struct deed *d, const struct act_place *p)
 {
 	unsigned i = find(d, p);
 	if (d->places == DEED_PLACES ||
@@ -310,13 +311,13 @@ bool deed_put_place(struct deed *d, const struct place *p)
 	return true;
 }
 
-bool deed_reaches(const struct deed *d, const struct place *p)
+bool deed_reaches(const struct deed *d, const struct act_place *p)
 {
 	if (d->anywhere || p->kind == 0)
 		return true;
 	uint64_t from = p->first; /* ranges that touch hold together what spans them */
 	for (unsigned i = 0; i < d->places; i++) {
-		const struct place *q = &d->place[i];
+		const struct act_place *q = &d->place[i];
 		if (q->kind != p->kind || q->number > p->number ||
 			q->number_last < p->number_last || q->last < from || q->first > from)
 			continue;

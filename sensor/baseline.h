@@ -48,7 +48,7 @@ struct deed {
 	uint8_t decision; /* of grave ones */
 	bool anywhere, widened;
 	uint8_t places;
-	struct place place[DEED_PLACES]; /* by kind, number, first; they do not overlap */
+	struct act_place place[DEED_PLACES]; /* by kind, number, first; they do not overlap */
 	uint64_t seen;
 	int64_t last_ns;
 };
@@ -79,13 +79,13 @@ uint32_t baseline_deed(const struct baseline *b, uint32_t talk, act_id act);
 uint32_t baseline_add_talk(struct baseline *b, const struct contact_key *key);
 uint32_t baseline_add_deed(struct baseline *b, uint32_t talk, act_id act);
 /* Learns a place: joined with what lies near. */
-void deed_add_place(struct deed *d, const struct place *p);
+void deed_add_place(struct deed *d, const struct act_place *p);
 /* Learns it exactly; false: there are DEED_PLACES already, or it overlaps. */
-bool deed_put_place(struct deed *d, const struct place *p);
+bool deed_put_place(struct deed *d, const struct act_place *p);
 /* Data blocks of one make, such as those of all motors, become a range of blocks; so do those that
  * are read in more places than a few. */
 void deed_settle(struct deed *d);
-bool deed_reaches(const struct deed *d, const struct place *p);
+bool deed_reaches(const struct deed *d, const struct act_place *p);
 /* The busiest minute and what else follows from it. Counts one request; its number in its minute.
  */
 uint64_t contact_count(struct contact *t, int64_t at_ns);

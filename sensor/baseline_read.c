@@ -42,7 +42,7 @@ static bool known_keys(struct reading *r, const struct yaml *map, const char *co
 static void read_place(
 	struct reading *r, const struct contact *t, struct deed *d, const struct yaml *v)
 {
-	struct place p = { .kind = 0 };
+	struct act_place p = { .kind = 0 };
 	if (v->kind != YAML_TEXT || !place_parse(t->key.protocol, v->text, &p))
 		fault(r, v, "not a range of this protocol, such as 0-99, DB10 0-15 or group30 4: ",
 			v->kind == YAML_TEXT ? v->text : NULL);

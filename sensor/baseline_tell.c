@@ -176,7 +176,7 @@ static void put_act(struct pdu *pdu, act_id act)
 	pdu_uint(pdu, CHANGES, verb_changes(verb));
 }
 
-static void put_place(struct pdu *pdu, const struct place *p)
+static void put_place(struct pdu *pdu, const struct act_place *p)
 {
 	char text[PLACE_TEXT];
 	if (p->kind == 0)

@@ -37,7 +37,7 @@ struct seen {
 	uint32_t talk;
 	act_id act; /* the latest, … */
 	uint32_t deed;
-	struct place place;
+	struct act_place place;
 	unsigned told;
 };
 
@@ -66,7 +66,7 @@ static void lost(struct baselining *b, const struct event *e)
 	b->watch->out.anomaly(b->watch->out.ctx, &a);
 }
 
-static bool learn_act(void *ctx, act_id id, const struct place *place)
+static bool learn_act(void *ctx, act_id id, const struct act_place *place)
 {
 	struct seen *s = ctx;
 	struct baseline *day = s->b->day;
@@ -164,7 +164,7 @@ static void choose(struct baselining *b, struct stamp at)
 /* --- judging ----------------------------------------------------------------------------- */
 
 static void deviates(
-	struct seen *s, enum deviation_kind kind, act_id act, const struct place *place)
+	struct seen *s, enum deviation_kind kind, act_id act, const struct act_place *place)
 {
 	struct baselining *b = s->b;
 	struct deviation d = { .kind = kind,
@@ -183,7 +183,7 @@ static void deviates(
 }
 
 /* The first act, or the first grave one. */
-static bool pick_act(void *ctx, act_id id, const struct place *place)
+static bool pick_act(void *ctx, act_id id, const struct act_place *place)
 {
 	struct seen *s = ctx;
 	bool grave = verb_is_grave(act_verb(id));
@@ -215,7 +215,7 @@ static bool has_verb(const struct baseline *set, uint32_t talk, enum verb verb)
 	return false;
 }
 
-static bool judge_act(void *ctx, act_id id, const struct place *place)
+static bool judge_act(void *ctx, act_id id, const struct act_place *place)
 {
 	struct seen *s = ctx;
 	const struct baseline *set = s->b->all->use[s->b->now].set;
@@ -271,7 +271,7 @@ static void judge(struct baselining *b, const struct event *e)
 	}
 	struct contact *t = &set->talk[s.talk];
 	if (contact_count(t, e->at.ts_ns) == t->rate + 1 && t->rate > 0) {
-		static const struct place nowhere = { .kind = 0 };
+		static const struct act_place nowhere = { .kind = 0 };
 		deviates(&s, DEVIATION_RATE, 0, &nowhere);
 	}
 	act_each(e->pdu, judge_act, &s);

@@ -27,7 +27,7 @@ struct deviation {
 	const struct contact_key *key;  /* NULL: of the baseline itself */
 	uint32_t talk;                  /* or BASELINE_NOBODY */
 	act_id act;                     /* 0: none */
-	struct place place;
+	struct act_place place;
 	uint64_t rate;
 	bool expects; /* say what was expected */
 };
