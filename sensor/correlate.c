@@ -72,6 +72,7 @@ static bool group_key(
 		key[0] = key_mix(key[0], one);
 		key[1] = key_mix(key[1] + i, ~one);
 	}
+	key[1] = (key[1] & ~(uint64_t)(MEMORY_OWNERS - 1)) | (c->key & (MEMORY_OWNERS - 1));
 	return true;
 }
 

@@ -19,7 +19,10 @@ struct memory {
 	uint32_t *bucket;           /* first group of each */
 	uint32_t cells, made, free; /* made: touched so far */
 	uint32_t mask;
-	uint32_t oldest, newest; /* groups, by rest */
+	struct owner {
+		uint32_t oldest, newest; /* its groups, by rest */
+	} owner[MEMORY_OWNERS];
+	uint32_t held[MEMORY_OWNERS]; /* cells of each */
 	uint32_t groups;
 	uint64_t evicted, seed;
 };
@@ -67,6 +70,11 @@ static uint32_t *bucket_of(struct memory *m, const uint64_t key[2])
 	return &m->bucket[key_mix(m->seed, key[0]) >> 32 & m->mask];
 }
 
+static uint32_t owner_of(const struct memory_group *g)
+{
+	return g->key[1] & (MEMORY_OWNERS - 1);
+}
+
 static void release(struct memory *m, uint32_t i)
 {
 	m->cell[i].note.next = m->free;
@@ -77,17 +85,19 @@ static void release(struct memory *m, uint32_t i)
 
 static void unlist(struct memory *m, const struct memory_group *g)
 {
-	*(g->older == 0 ? &m->oldest : &m->cell[g->older].group.newer) = g->newer;
-	*(g->newer == 0 ? &m->newest : &m->cell[g->newer].group.older) = g->older;
+	struct owner *o = &m->owner[owner_of(g)];
+	*(g->older == 0 ? &o->oldest : &m->cell[g->older].group.newer) = g->newer;
+	*(g->newer == 0 ? &o->newest : &m->cell[g->newer].group.older) = g->older;
 }
 
 static void list_newest(struct memory *m, struct memory_group *g)
 {
+	struct owner *o = &m->owner[owner_of(g)];
 	uint32_t i = index_of(m, g);
-	g->older = m->newest;
+	g->older = o->newest;
 	g->newer = 0;
-	*(m->newest == 0 ? &m->oldest : &m->cell[m->newest].group.newer) = i;
-	m->newest = i;
+	*(o->newest == 0 ? &o->oldest : &m->cell[o->newest].group.newer) = i;
+	o->newest = i;
 }
 
 static void forget(struct memory *m, struct memory_group *g)
@@ -99,17 +109,31 @@ static void forget(struct memory *m, struct memory_group *g)
 	*at = g->chain;
 	unlist(m, g);
 	m->groups--;
+	m->held[owner_of(g)]--;
 	release(m, i);
 }
 
-/* A free cell, if need be of the group that rested longest, but not of @but; 0: there is none. */
+/* The group that gives way; NULL: only @but could. */
+static struct memory_group *victim(struct memory *m, const struct memory_group *but)
+{
+	uint32_t most = 0;
+	for (uint32_t i = 1; i < MEMORY_OWNERS; i++)
+		if (m->held[i] > m->held[most])
+			most = i;
+	struct memory_group *g = &m->cell[m->owner[most].oldest].group;
+	if (g != but)
+		return g;
+	return g->newer == 0 ? NULL : &m->cell[g->newer].group;
+}
+
+/* A free cell, if need be of another group than @but; 0: there is none. */
 static uint32_t take(struct memory *m, const struct memory_group *but, int64_t now_ns)
 {
 	if (m->free == 0 && m->made < m->cells)
 		return ++m->made;
-	if (m->free == 0 && m->oldest != 0) {
-		struct memory_group *g = &m->cell[m->oldest].group;
-		if (g == but)
+	if (m->free == 0) {
+		struct memory_group *g = victim(m, but);
+		if (g == NULL)
 			return 0;
 		m->evicted += g->expires_ns >= now_ns;
 		forget(m, g);
@@ -139,6 +163,7 @@ struct memory_group *memory_group(struct memory *m, const uint64_t key[2], int64
 	*bucket = index_of(m, g);
 	list_newest(m, g);
 	m->groups++;
+	m->held[owner_of(g)]++;
 	return g;
 }
 
@@ -154,6 +179,7 @@ struct memory_note *memory_add(struct memory *m, struct memory_group *g)
 	*(g->last == 0 ? &g->first : &m->cell[g->last].note.next) = i;
 	g->last = i;
 	g->count++;
+	m->held[owner_of(g)]++;
 	return n;
 }
 
@@ -174,6 +200,7 @@ void memory_drop(struct memory *m, struct memory_group *g, struct memory_note *b
 	if (g->last == i)
 		g->last = before == NULL ? 0 : index_of(m, before);
 	g->count--;
+	m->held[owner_of(g)]--;
 	release(m, i);
 }
 

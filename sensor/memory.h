@@ -6,14 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Groups and their notes are cells of one size, all allocated at once. When none is free the group
- * that rested longest is forgotten. Pointers hold until the next call that may make a cell. */
+/* Groups and their notes are cells of one size, all allocated at once. When none is free, the
+ * owner that holds most of them forgets its group that rested longest: a flood of one owner's
+ * groups does not empty the others'. Pointers hold until the next call that may make a cell. */
 struct memory;
 
-enum { NOTE_FRAMES = 4 };
+enum { NOTE_FRAMES = 4, MEMORY_OWNERS = 1024 /* bits that name one: 10 */ };
 
 struct memory_group {
-	uint64_t key[2];    /* of owner and group, 128 bits of hash */
+	uint64_t key[2];    /* hashes of the group; the low bits of [1] name its owner */
 	int64_t now_ns;     /* of the newest event; never steps back */
 	int64_t since_ns;   /* followed since */
 	int64_t expires_ns; /* forgotten before, it is a loss, and counted */

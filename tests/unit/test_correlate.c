@@ -282,13 +282,33 @@ static void random_events_as_a_naive_model(void **state)
 	bench_end(&b);
 }
 
+/* Of two owners the one that floods forgets its own. */
+static void a_flood_of_one_owner_leaves_the_others_alone(void **state)
+{
+	(void)state;
+	enum { BYTES = 1 << 20, FEW = 500 };
+	struct memory *m = memory_new(BYTES, 0);
+	for (uint64_t i = 0; i < FEW + MANY; i++) {
+		uint64_t owner = i < FEW ? 7 : 8;
+		const uint64_t key[2] = { i * UINT64_C(0x9e3779b97f4a7c15),
+			i * MEMORY_OWNERS + owner };
+		struct memory_group *g = memory_group(m, key, 1000);
+		assert_non_null(memory_add(m, g));
+	}
+	for (uint64_t i = 0; i < FEW; i++) {
+		const uint64_t key[2] = { i * UINT64_C(0x9e3779b97f4a7c15), i * MEMORY_OWNERS + 7 };
+		assert_int_equal(memory_group(m, key, 1000)->count, 1);
+	}
+	memory_free(m);
+}
+
 static void a_flood_of_groups_is_bounded_and_counted(void **state)
 {
 	(void)state;
 	enum { BYTES = 1 << 20 };
 	struct memory *m = memory_new(BYTES, 0);
 	for (uint64_t i = 0; i < MANY; i++) {
-		const uint64_t key[2] = { i * UINT64_C(0x9e3779b97f4a7c15), i };
+		const uint64_t key[2] = { i * UINT64_C(0x9e3779b97f4a7c15), i * MEMORY_OWNERS };
 		struct memory_group *g = memory_group(m, key, 1000);
 		g->expires_ns = 2000;
 		assert_non_null(memory_add(m, g));
@@ -297,7 +317,7 @@ static void a_flood_of_groups_is_bounded_and_counted(void **state)
 	assert_int_equal(memory_groups(m) + memory_evicted(m), MANY);
 	/* what has expired is no loss */
 	uint64_t before = memory_evicted(m);
-	const uint64_t key[2] = { 1, MANY };
+	const uint64_t key[2] = { 1, MANY * MEMORY_OWNERS };
 	struct memory_group *g = memory_group(m, key, 3000);
 	g->now_ns = 3000;
 	assert_int_equal(memory_evicted(m), before);
@@ -324,6 +344,7 @@ int main(void)
 		cmocka_unit_test(correlations_chain_through_aliases),
 		cmocka_unit_test(a_clock_set_back_begins_anew),
 		cmocka_unit_test(random_events_as_a_naive_model),
+		cmocka_unit_test(a_flood_of_one_owner_leaves_the_others_alone),
 		cmocka_unit_test(a_flood_of_groups_is_bounded_and_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
