@@ -24,6 +24,9 @@ struct eve {
 struct change;
 struct chain;
 
+/* A chain's eight, those before, the shown, the last and the reply. */
+enum { ALERT_FRAMES = 8 + EVENT_FRAMES + 3 };
+
 struct alert {
 	const struct rule *rule;
 	enum rule_level level;       /* as told */
@@ -40,6 +43,10 @@ struct alert {
 	uint64_t shown_frame; /* of the message that is shown, where event->at is later; or 0 */
 	int64_t told_ns;      /* verdict events: when it was known */
 	const struct change *change; /* or NULL */
+	/* evidence.h: the capture of its packets, or NULL, and which of them are its own. */
+	const char *slice;
+	unsigned slice_count;
+	uint32_t slice_frames[ALERT_FRAMES];
 };
 
 /* What a command did to a value. */
@@ -50,6 +57,8 @@ struct change {
 	const char *point, *unit; /* what the site calls it, as long as the run; or NULL */
 };
 
+/* Numbers of the frames that @a rests on, without repeats; returns how many. */
+unsigned alert_frames(const struct alert *a, uint64_t frame[ALERT_FRAMES]);
 void eve_alert(struct buf *out, const struct eve *eve, const struct alert *a);
 /* The verdict that follows alert @of which went out at once. */
 void eve_verdict(struct buf *out, const struct eve *eve, uint64_t n, const struct alert *of);

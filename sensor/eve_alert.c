@@ -191,35 +191,6 @@ static void write_counts(struct buf *b, const struct alert *a)
 	}
 }
 
-/* The frames that led here; the alert's own is the last. */
-static void write_chain_frames(struct buf *b, const struct chain *chain, uint64_t own)
-{
-	for (uint32_t i = 0; chain != NULL && i < chain->frames; i++) {
-		if (chain->frame[i] == own)
-			continue;
-		eve_comma(b);
-		buf_uint(b, chain->frame[i]);
-	}
-}
-
-static bool is_before(const struct event *e, uint64_t frame)
-{
-	bool found = false;
-	for (unsigned i = 0; e->before != NULL && i < EVENT_FRAMES; i++)
-		found |= e->before[i] == frame;
-	return found;
-}
-
-static void write_before(struct buf *b, const struct event *e)
-{
-	for (unsigned i = 0; e->before != NULL && i < EVENT_FRAMES; i++) {
-		if (e->before[i] == 0 || e->before[i] == e->at.frame)
-			continue;
-		eve_comma(b);
-		buf_uint(b, e->before[i]);
-	}
-}
-
 static void write_chain(struct buf *b, const struct rule *r, const struct chain *chain)
 {
 	if (chain == NULL)
@@ -239,30 +210,66 @@ static void write_chain(struct buf *b, const struct rule *r, const struct chain 
 	buf_char(b, '}');
 }
 
-static void write_evidence(struct buf *b, const struct eve *eve, const struct alert *a)
+static unsigned add_frame(uint64_t frame[ALERT_FRAMES], unsigned n, uint64_t one)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (frame[i] == one)
+			return n;
+	if (one != 0) /* else it was time that told */
+		frame[n++] = one;
+	return n;
+}
+
+unsigned alert_frames(const struct alert *a, uint64_t frame[ALERT_FRAMES])
 {
 	const struct event *e = a->event;
+	unsigned n = 0;
+	for (uint32_t i = 0; a->chain != NULL && i < a->chain->frames; i++)
+		if (a->chain->frame[i] != e->at.frame)
+			n = add_frame(frame, n, a->chain->frame[i]);
+	for (unsigned i = 0; e->before != NULL && i < EVENT_FRAMES; i++)
+		if (e->before[i] != e->at.frame)
+			n = add_frame(frame, n, e->before[i]);
+	n = add_frame(frame, n, a->shown_frame);
+	n = add_frame(frame, n, e->at.frame);
+	return add_frame(frame, n, e->verdict.reply.frame);
+}
+
+static void write_frames(struct buf *b, const struct alert *a)
+{
+	uint64_t frame[ALERT_FRAMES];
+	unsigned n = alert_frames(a, frame);
+	eve_key(b, "frames");
+	buf_char(b, '[');
+	for (unsigned i = 0; i < n; i++) {
+		eve_comma(b);
+		buf_uint(b, frame[i]);
+	}
+	buf_char(b, ']');
+}
+
+static void write_slice(struct buf *b, const struct alert *a)
+{
+	eve_key_text(b, "slice", a->slice);
+	eve_key(b, "slice_frames");
+	buf_char(b, '[');
+	for (unsigned i = 0; i < a->slice_count; i++) {
+		eve_comma(b);
+		buf_uint(b, a->slice_frames[i]);
+	}
+	buf_char(b, ']');
+}
+
+static void write_evidence(struct buf *b, const struct eve *eve, const struct alert *a)
+{
 	eve_key(b, "evidence");
 	buf_char(b, '{');
 	if (eve->pcap_filename != NULL)
 		eve_key_text(b, "pcap", eve->pcap_filename);
-	eve_key(b, "frames");
-	buf_char(b, '[');
-	write_chain_frames(b, a->chain, e->at.frame);
-	write_before(b, e);
-	if (a->shown_frame != 0 && a->shown_frame != e->at.frame && !is_before(e, a->shown_frame)) {
-		eve_comma(b);
-		buf_uint(b, a->shown_frame);
-	}
-	if (e->at.frame != 0) { /* else it was time that told */
-		eve_comma(b);
-		buf_uint(b, e->at.frame);
-	}
-	if (e->verdict.reply.frame != 0 && e->verdict.reply.frame != e->at.frame) {
-		eve_comma(b);
-		buf_uint(b, e->verdict.reply.frame);
-	}
-	buf_lit(b, "]}");
+	write_frames(b, a);
+	if (a->slice != NULL)
+		write_slice(b, a);
+	buf_char(b, '}');
 }
 
 static void write_rule(struct buf *b, const struct rule *r)

@@ -78,11 +78,12 @@ static bool has_redis(const struct run *r)
 	return false;
 }
 
-/* The spool's folder, belonging to whom we are going to be. */
-static bool make_spool(const struct config *c, const char *folder, struct err *err)
+/* A folder to write in, belonging to whom we are going to be. */
+static bool make_own(
+	const struct config *c, const char *setting, const char *folder, struct err *err)
 {
 	if (!make_folder(folder))
-		return err_set(err, "spool.folder %s: %s", folder, strerror(errno));
+		return err_set(err, "%s %s: %s", setting, folder, strerror(errno));
 	const struct passwd *user = c->user == NULL ? NULL : getpwnam(c->user);
 	const struct group *group = c->group == NULL ? NULL : getgrnam(c->group);
 	if (geteuid() != 0 || (user == NULL && group == NULL))
@@ -90,7 +91,7 @@ static bool make_spool(const struct config *c, const char *folder, struct err *e
 	if (chown(folder, user == NULL ? (uid_t)-1 : user->pw_uid,
 		    group == NULL ? (gid_t)-1 : group->gr_gid) == 0)
 		return true;
-	return err_set(err, "spool.folder %s: %s", folder, strerror(errno));
+	return err_set(err, "%s %s: %s", setting, folder, strerror(errno));
 }
 
 static void writable_paths(const struct run *r, struct text_list *out)
@@ -104,6 +105,8 @@ static void writable_paths(const struct run *r, struct text_list *out)
 			add_folder(out, specs->text[i] + 5);
 	if (r->config->pack_folder != NULL && r->config->pack_keys.count > 0)
 		add_folder(out, r->config->pack_folder);
+	if (r->config->evidence_dir != NULL)
+		text_list_keep(out, r->config->evidence_dir);
 	if (r->options->pdus != NULL && strcmp(r->options->pdus, "-") != 0)
 		add_folder(out, r->options->pdus);
 	if (r->control != NULL)
@@ -182,11 +185,14 @@ bool live_open(struct run *r, struct err *err)
 		.warn = say,
 	};
 	struct err spool = { 0 };
-	r->no_spool = !make_spool(r->config, run_spool(r), &spool);
+	r->no_spool = !make_own(r->config, "spool.folder", run_spool(r), &spool);
 	if (r->no_spool && has_redis(r))
 		return err_set(err, "%s", spool.text);
 	if (r->no_spool && !r->options->quiet)
 		fprintf(stderr, "bongsu-sensor: %s: the epoch is not kept\n", spool.text);
+	const char *evidence = r->config->evidence_dir;
+	if (evidence != NULL && !make_own(r->config, "evidence.folder", evidence, err))
+		return false;
 	r->capture = capture_open(&o, err);
 	if (r->capture == NULL)
 		return false;

@@ -175,6 +175,8 @@ bool packet_decode(struct packet *p, const struct packet_options *o)
 	p->has_mac = p->bad_sum = p->contested = false;
 	p->vlans = p->ttl = p->layers = 0;
 	p->ip_id = 0;
+	p->pieces = 0;
+	p->src.family = p->dst.family = 0;
 	o->counters->packets++;
 	o->counters->bytes += p->wirelen;
 	return walk(&w, link_start(&w)) || packet_second_reading(p, o);

@@ -17,8 +17,9 @@ struct packet {
 	uint8_t src_mac[6], dst_mac[6];
 	uint8_t vlans, ttl; /* innermost IP */
 	uint16_t vlan[FLOW_VLANS];
-	uint16_t ip_id; /* IPv4; 0 for IPv6 */
-	uint8_t layers; /* of encapsulation passed */
+	uint16_t ip_id;  /* IPv4; 0 for IPv6 */
+	uint8_t layers;  /* of encapsulation passed */
+	uint64_t pieces; /* not 0: a fragment; the same between two hosts */
 
 	struct addr src, dst; /* of the innermost IP header */
 	uint8_t l4;           /* 6, 17, else something that has no payload for us */

@@ -1,6 +1,7 @@
 /* packet_ip.c - IPv4 (RFC 791) and IPv6 (RFC 8200) headers, extension headers, fragments. */
 #include "sensor/checksum.h"
 #include "sensor/frag.h"
+#include "sensor/limiter.h"
 #include "sensor/packet_walk.h"
 
 enum { IP4_HEADER = 20, IP6_HEADER = 40, EXTENSIONS_MAX = 16, JOINS_MAX = 4 };
@@ -25,12 +26,21 @@ static void take_v6(struct addr *a, const uint8_t *at)
 	a->family = 6;
 }
 
+/* Of an ordered pair of hosts; never 0. */
+static uint64_t pair_of(const struct addr *src, const struct addr *dst)
+{
+	uint64_t key = key_mix_bytes(1, src->bytes, sizeof src->bytes);
+	return key_mix_bytes(key, dst->bytes, sizeof dst->bytes) | 1;
+}
+
 /* Puts a fragment to its others; goes on with the whole when it was the last one missing. */
 static enum next fragment(struct walk *w, struct frag *in)
 {
 	struct packet *p = w->p;
 	struct frag_whole whole;
 	w->o->counters->fragments++;
+	if (p->pieces == 0)
+		p->pieces = pair_of(&p->src, &p->dst);
 	if (w->beyond > 0)
 		return walk_drop(&w->o->counters->truncated);
 	if (w->o->frags == NULL)

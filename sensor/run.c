@@ -2,7 +2,6 @@
 #include "sensor/run.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +10,11 @@
 
 #include "common/clock.h"
 #include "sensor/audit.h"
-#include "sensor/build_info.h"
 #include "sensor/capture.h"
 #include "sensor/changes.h"
 #include "sensor/control.h"
 #include "sensor/epoch.h"
+#include "sensor/evidence.h"
 #include "sensor/frag.h"
 #include "sensor/limiter.h"
 
@@ -168,6 +167,15 @@ static bool open_pdus(struct run *r, struct err *err)
 	return true;
 }
 
+/* Only what is told needs proof. */
+static bool open_evidence(struct run *r, struct err *err)
+{
+	if (r->sinks != NULL && (r->tell->events & EVENT_ALERT) != 0)
+		r->evidence = evidence_open(r->config, r->live, &r->counters, err);
+	r->tell->evidence = r->evidence;
+	return !err->set;
+}
+
 static bool open_watchers(struct run *r, struct err *err)
 {
 	struct watch w = { .config = r->config,
@@ -280,7 +288,7 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	r->started_ns = mono_ns();
 	*status = STATUS_CONFIG;
 	if (!check_sinks(r, status, err) || !open_tell(r, err) || !choose_events(r, err) ||
-		!packs_check(c, err) || !open_rules(r, err))
+		!packs_check(c, err) || !evidence_check(c, err) || !open_rules(r, err))
 		return false;
 	if (o->action == ACTION_TEST)
 		return true;
@@ -291,40 +299,11 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 	if (r->live)
 		quiet_keep_load(r);
 	if (!choose_epoch(r, err) || !open_packs(r, err) || !open_pdus(r, err) ||
-		!open_sinks(r, err) || !open_watchers(r, err) || !open_judge(r, err))
+		!open_sinks(r, err) || !open_evidence(r, err) || !open_watchers(r, err) ||
+		!open_judge(r, err))
 		return false;
 	run_beat(r, 0);
 	return true;
-}
-
-/* --- heartbeat --------------------------------------------------------------------------- */
-
-/* Which rules, by their ids and revisions. */
-static void digest(const struct rules *rules, char *out, size_t cap)
-{
-	uint64_t key = 0;
-	for (size_t i = 0; i < rules_count(rules); i++) {
-		const struct rule *rule = rules_at(rules, i);
-		key = key_mix(key_mix(key, rule->sid), rule->rev);
-		key = key_mix_bytes(key, (const uint8_t *)rule->id, strlen(rule->id));
-	}
-	snprintf(out, cap, "%zu-%016" PRIx64, rules_count(rules), key);
-}
-
-void run_beat(struct run *r, int64_t lag_ns)
-{
-	struct sink_beat beat = {
-		.packets = r->counters.packets,
-		.kernel_drops = r->counters.kernel_drops,
-		.blind_bytes = r->counters.gap_bytes,
-		.lag_ms = lag_ns > 0 ? (uint64_t)lag_ns / 1000000 : 0,
-		.n = r->tell->n,
-	};
-	if (r->sinks == NULL)
-		return;
-	snprintf(beat.version, sizeof beat.version, "%s", bongsu_version);
-	digest(r->rules.rules, beat.rules, sizeof beat.rules);
-	sinks_beat(r->sinks, &beat);
 }
 
 /* --- one capture ------------------------------------------------------------------------- */
@@ -381,6 +360,8 @@ void run_capture_end(struct run *r)
 		judge_finish(r->judge);
 		watchers_finish(r->watchers, now(r));
 		judge_end(r->judge);
+		if (r->evidence != NULL)
+			evidence_finish(r->evidence, now(r), judge_inspector(r->judge));
 	}
 	transport_free(r->transport);
 	frags_free(r->frags);
@@ -393,6 +374,8 @@ void run_tick(struct run *r, struct stamp at)
 	audit_tick(r, at);
 	r->tick_ns = at.ts_ns + TICK_NS;
 	watchers_tick(r->watchers, at);
+	if (r->evidence != NULL)
+		evidence_tick(r->evidence, at, judge_inspector(r->judge));
 }
 
 void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
@@ -408,9 +391,14 @@ void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes
 		r->tell->eve.started_ns = ts_ns;
 	if (ts_ns > r->last_ns)
 		r->last_ns = ts_ns;
+	if (r->evidence != NULL)
+		evidence_frame(r->evidence, &p);
 	if (ts_ns >= r->tick_ns || ts_ns < r->tick_ns - 2 * TICK_NS)
 		run_tick(r, p.at);
-	if (packet_decode(&p, &r->packets))
+	bool done = packet_decode(&p, &r->packets);
+	if (r->evidence != NULL)
+		evidence_decoded(r->evidence, &p, done);
+	if (done)
 		transport_packet(r->transport, &p);
 	while (packet_second_reading(&p, &r->packets))
 		transport_packet(r->transport, &p);
@@ -422,7 +410,10 @@ void run_canary(struct run *r, int64_t now_ns)
 	canary_frame(frame, r->tag, now_ns);
 	/* It is no traffic: neither counted nor numbered. */
 	struct counters before = r->counters;
+	struct evidence *evidence = r->evidence;
+	r->evidence = NULL;
 	run_frame(r, now_ns, LINK_ETHERNET, frame, sizeof frame, sizeof frame);
+	r->evidence = evidence;
 	r->frame--;
 	r->counters.packets = before.packets;
 	r->counters.bytes = before.bytes;
@@ -582,6 +573,7 @@ enum status run_close(struct run *r, enum status status)
 	judge_free(r->judge);
 	changes_free(r->changes);
 	watchers_free(r->watchers);
+	evidence_close(r->evidence);
 	packs_close(r->packs);
 	control_close(r->control);
 	capture_close(r->capture);

@@ -31,7 +31,8 @@ struct run {
 	struct tell *tell;
 	struct sinks *sinks;
 	struct rules_in_use rules;
-	struct packs *packs; /* or NULL */
+	struct packs *packs;       /* or NULL */
+	struct evidence *evidence; /* or NULL */
 	struct judge *judge;
 	struct changes *changes; /* or NULL */
 	struct watchers *watchers;

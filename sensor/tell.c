@@ -2,6 +2,7 @@
 #include "sensor/tell.h"
 
 #include "sensor/counters.h"
+#include "sensor/evidence.h"
 #include "sensor/services.h"
 
 static const struct {
@@ -68,6 +69,8 @@ uint64_t tell_alert(struct tell *t, struct alert *a)
 	if (!begin(t, EVENT_ALERT, &out))
 		return 0;
 	a->n = t->n;
+	if (t->evidence != NULL)
+		evidence_alert(t->evidence, t->eve.epoch, a);
 	eve_alert(&out, &t->eve, a);
 	return end(t, "alert", &out);
 }
@@ -75,6 +78,8 @@ uint64_t tell_alert(struct tell *t, struct alert *a)
 uint64_t tell_verdict(struct tell *t, const struct alert *of)
 {
 	struct buf out;
+	if (t->evidence != NULL)
+		evidence_verdict(t->evidence, of->n);
 	if (!begin(t, EVENT_VERDICT, &out))
 		return 0;
 	eve_verdict(&out, &t->eve, t->n, of);

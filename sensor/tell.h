@@ -22,11 +22,14 @@ uint64_t event_bit(const char *name);
 /* Names for messages, NULL-terminated; static. */
 const char *const *event_names(void);
 
+struct evidence;
+
 struct tell {
 	struct eve eve;
-	struct sinks *sinks; /* NULL: events are numbered and forgotten */
-	uint64_t events;     /* which types go out */
-	uint64_t n;          /* of the last event */
+	struct sinks *sinks;       /* NULL: events are numbered and forgotten */
+	struct evidence *evidence; /* NULL: packets are not kept */
+	uint64_t events;           /* which types go out */
+	uint64_t n;                /* of the last event */
 	struct counters *counters;
 	char line[EVE_LINE];
 };

@@ -84,15 +84,17 @@ def inside(folder):
     replayed, live = (os.path.join(folder, name) for name in ("replayed.json", "live.json"))
     done = subprocess.run([SENSOR, "--quiet", "-r", CAPTURE, "-S", RULES, "-o", "file:" + replayed], capture_output=True, text=True)
     check("replays for comparison", done.returncode == 0, done.stderr)
+    kept = os.path.join(folder, "evidence")
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
     sensor = subprocess.Popen([SENSOR, "-i", "m1", "-S", RULES, "-o", "file:" + live, "--events", "stats",
-                               "--set", "stats.interval=1", "--set", "mirror.silent=3", "--set", "canary.interval=2", "--set", "spool.folder=" + folder],
+                               "--set", "stats.interval=1", "--set", "mirror.silent=3", "--set", "canary.interval=2", "--set", "spool.folder=" + folder, "--set", "evidence.folder=" + kept],
                               stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     said = lambda: open(log.name, encoding="utf-8").read()
     try:
         if check("starts", wait_for(lambda: any(e["event_type"] in ("canary", "stats") for e in events(live)) or
                                     sensor.poll() is not None, 15) and sensor.poll() is None, said()):
             watch(sensor, live, replayed, said)
+            prove(live + ".1", kept)
     finally:
         if sensor.poll() is None:
             sensor.kill()
@@ -130,6 +132,18 @@ def watch(sensor, live, replayed, said):
         check("what was held is told then: every occurrence is", both == occurrences(events(replayed)), both)
     except subprocess.TimeoutExpired:
         check("TERM stops it, status 0", False, "still there after 20 s")
+
+
+def prove(live, kept):
+    """The packets of each alert from high up were written, and give it again."""
+    high = [e for e in events(live) if e["event_type"] == "alert" and e["alert"]["severity"] <= 2]
+    named = sorted(e["bongsu"].get("evidence", {}).get("slice", "none") for e in high)
+    check("alerts from high up name the captures that are there", high and named == sorted(os.path.join(kept, name) for name in os.listdir(kept)), named)
+    for alert in high:
+        done = subprocess.run([SENSOR, "--quiet", "-r", alert["bongsu"]["evidence"]["slice"], "-S", RULES, "-o", "-"], capture_output=True, text=True)
+        again = [json.loads(line) for line in done.stdout.splitlines()]
+        said = lambda e: [e["timestamp"], e["src_ip"], e["dest_ip"], e["alert"]["signature_id"], e["bongsu"]["matched"]]
+        check("replayed: %s" % alert["alert"]["signature"], said(alert) in [said(e) for e in again if e["event_type"] == "alert"], done)
 
 
 def main():

@@ -1,0 +1,278 @@
+/* test_evidence.c - the ring of frames, and the folder of captures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sensor/evidence_ring.h"
+#include "sensor/evidence_store.h"
+
+enum { MIB = 1 << 20 };
+
+static uint8_t frame[300000];
+
+/* TCP, between host 10.0.0.@a and the server. */
+static struct packet packet(uint64_t number, uint32_t len, unsigned a, bool back)
+{
+	struct packet p = { .at = { .ts_ns = (int64_t)number * 1000, .frame = number },
+		.link = 1,
+		.caplen = len,
+		.wirelen = len,
+		.bytes = frame,
+		.l4 = L4_TCP };
+	struct addr client = { .family = 4 }, server = { .family = 4 };
+	client.bytes[14] = (uint8_t)(a >> 8);
+	client.bytes[15] = (uint8_t)a;
+	server.bytes[12] = 10;
+	p.src = back ? server : client;
+	p.dst = back ? client : server;
+	p.sport = back ? 502 : 40000;
+	p.dport = back ? 40000 : 502;
+	memset(frame, (int)number, len < 64 ? len : 64);
+	return p;
+}
+
+static void keep(struct evidence_ring *r, uint64_t number, uint32_t len, unsigned a)
+{
+	struct packet p = packet(number, len, a, number % 2);
+	evidence_ring_keep(r, &p);
+	evidence_ring_file(r, &p, true);
+}
+
+static uint64_t key_of(const struct evidence_ring *r, unsigned a)
+{
+	struct packet p = packet(1, 64, a, false);
+	return evidence_key(r, p.l4, &p.src, p.sport, &p.dst, p.dport);
+}
+
+static void both_directions_are_one_conversation(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	for (uint64_t n = 1; n <= 100; n++)
+		keep(r, n, 80, (unsigned)(n % 3));
+	unsigned count = 0;
+	uint64_t before = UINT64_MAX;
+	for (uint64_t i = evidence_ring_last(r, key_of(r, 1)); i != 0;
+		i = evidence_ring_before(r, i)) {
+		const struct kept_frame *k = evidence_ring_at(r, i);
+		assert_int_equal(k->frame % 3, 1);
+		assert_int_equal(*evidence_ring_bytes(r, k), (uint8_t)k->frame);
+		assert_true(k->frame < before);
+		before = k->frame;
+		count++;
+	}
+	assert_int_equal(count, 34);
+	assert_int_equal(evidence_ring_last(r, key_of(r, 7)), 0);
+	evidence_ring_free(r);
+}
+
+/* Frames of all sizes, many times the memory: what is there is whole, what is gone is not found. */
+static void the_newest_frames_stay(void **state)
+{
+	(void)state;
+	static const uint32_t sizes[] = { 60, 1514, 90, 9000, 61, 64, 262144, 1000 };
+	struct evidence_ring *r = evidence_ring_new(MIB, 7);
+	for (uint64_t n = 1; n <= 100000; n++) {
+		uint32_t len = n % 1000 == 0 ? 262144 : sizes[n % 6];
+		keep(r, n, len, (unsigned)(n % 5000));
+		assert_int_equal(evidence_ring_at(r, evidence_ring_find(r, n))->frame, n);
+		if (n % 100 != 0)
+			continue;
+		uint64_t i = evidence_ring_oldest(r);
+		for (; i <= evidence_ring_newest(r); i++) {
+			const struct kept_frame *k = evidence_ring_at(r, i);
+			assert_int_equal(*evidence_ring_bytes(r, k), (uint8_t)k->frame);
+			assert_int_equal(
+				evidence_ring_bytes(r, k)[k->caplen < 64 ? k->caplen - 1 : 63],
+				(uint8_t)k->frame);
+		}
+		uint64_t gone = evidence_ring_at(r, evidence_ring_oldest(r))->frame - 1;
+		assert_int_equal(evidence_ring_find(r, gone), 0);
+		unsigned a = (unsigned)(n % 5000);
+		for (i = evidence_ring_last(r, key_of(r, a)); i != 0;
+			i = evidence_ring_before(r, i))
+			assert_int_equal(evidence_ring_at(r, i)->frame % 5000, a);
+	}
+	assert_true(evidence_ring_newest(r) - evidence_ring_oldest(r) > 8);
+	evidence_ring_free(r);
+}
+
+static void small_frames_are_bounded_by_records(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	for (uint64_t n = 1; n <= 50000; n++)
+		keep(r, n, 1, 1);
+	assert_int_equal(evidence_ring_newest(r) - evidence_ring_oldest(r) + 1, 4096);
+	unsigned count = 0;
+	for (uint64_t i = evidence_ring_last(r, key_of(r, 1)); i != 0;
+		i = evidence_ring_before(r, i))
+		count++;
+	assert_int_equal(count, 4096);
+	evidence_ring_clear(r);
+	assert_int_equal(evidence_ring_last(r, key_of(r, 1)), 0);
+	assert_int_equal(evidence_ring_find(r, 50000), 0);
+	keep(r, 1, 60, 1);
+	assert_int_equal(evidence_ring_find(r, 1), evidence_ring_newest(r));
+	assert_int_equal(evidence_ring_before(r, evidence_ring_newest(r)), 0);
+	evidence_ring_free(r);
+}
+
+static void fragments_are_found_by_the_frame_they_complete(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	for (uint64_t n = 1; n <= 3; n++) {
+		struct packet p = packet(n, 60, 1, false);
+		p.pieces = 77;
+		evidence_ring_keep(r, &p);
+		evidence_ring_file(r, &p, n == 3);
+	}
+	uint64_t i = evidence_ring_last(r, key_of(r, 1));
+	assert_int_equal(evidence_ring_at(r, i)->frame, 3);
+	assert_int_equal(evidence_ring_before(r, i), 0);
+	i = evidence_ring_last(r, evidence_ring_at(r, i)->pieces);
+	assert_int_equal(evidence_ring_at(r, i)->frame, 2);
+	assert_int_equal(evidence_ring_at(r, evidence_ring_before(r, i))->frame, 1);
+	evidence_ring_free(r);
+}
+
+/* --- the folder -------------------------------------------------------------------------- */
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof folder, "/tmp/test_evidence.XXXXXX");
+	return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state)
+{
+	char command[128];
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf %s", folder);
+	return system(command);
+}
+
+static unsigned files(uint64_t *bytes)
+{
+	DIR *d = opendir(folder);
+	unsigned count = 0;
+	*bytes = 0;
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		struct stat st;
+		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) != 0)
+			continue;
+		*bytes += (uint64_t)st.st_size;
+		count++;
+	}
+	closedir(d);
+	return count;
+}
+
+static void put(struct evidence_store *s, uint64_t n, size_t size)
+{
+	char name[EVIDENCE_NAME];
+	snprintf(name, sizeof name, "9-%llu.pcap", (unsigned long long)n);
+	assert_int_equal(evidence_store_put(s, name, frame, size, n % 10 == 0), 0);
+}
+
+static void the_folder_keeps_to_its_cap(void **state)
+{
+	struct err err = { 0 };
+	uint64_t bytes;
+	(void)state;
+	struct evidence_store *s = evidence_store_open(folder, 1000000, &err);
+	assert_non_null(s);
+	for (uint64_t n = 1; n <= 1000; n++) {
+		put(s, n, 1000 + n * 10);
+		assert_true(evidence_store_bytes(s) <= 1000000);
+	}
+	unsigned count = files(&bytes);
+	assert_int_equal(bytes, evidence_store_bytes(s));
+	assert_int_equal(count + evidence_store_deleted(s), 1000);
+	put(s, 1000, 10); /* the same name again */
+	assert_int_equal(files(&bytes), count);
+	assert_int_equal(bytes, evidence_store_bytes(s));
+	evidence_store_close(s);
+
+	s = evidence_store_open(folder, 50000, &err);
+	assert_int_equal(evidence_store_bytes(s), bytes);
+	put(s, 1001, 20000);
+	assert_true(evidence_store_bytes(s) <= 50000);
+	files(&bytes);
+	assert_int_equal(bytes, evidence_store_bytes(s));
+	evidence_store_close(s);
+}
+
+static void only_what_is_ours_is_touched(void **state)
+{
+	static const char *const names[] = { "1-2.pcap.part", "01-2.pcap", "x-2.pcap", "1-2.pcapng",
+		"1-2.pcap.gz", "-1-2.pcap", "1-99999999999999999999999.pcap", "1-3.pcap" };
+	struct err err = { 0 };
+	uint64_t bytes;
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char path[160];
+		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+		FILE *f = fopen(path, "w");
+		fputs("12345", f);
+		fclose(f);
+	}
+	struct evidence_store *s = evidence_store_open(folder, 20, &err);
+	assert_int_equal(evidence_store_bytes(s), 5);
+	assert_int_equal(files(&bytes), 7);
+	put(s, 1, 18);
+	assert_int_equal(evidence_store_deleted(s), 1);
+	assert_int_equal(files(&bytes), 7);
+	assert_int_equal(evidence_store_put(s, "../9-1.pcap", frame, 1, false), EINVAL);
+	evidence_store_close(s);
+}
+
+static void a_folder_that_is_gone_fails_and_comes_back(void **state)
+{
+	struct err err = { 0 };
+	uint64_t bytes;
+	(void)state;
+	struct evidence_store *s = evidence_store_open(folder, 1000, &err);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(evidence_store_put(s, "9-1.pcap", frame, 10, false), ENOENT);
+	assert_int_equal(evidence_store_bytes(s), 0);
+	evidence_store_close(s);
+	s = evidence_store_open(folder, 1000, &err);
+	put(s, 2, 10);
+	assert_int_equal(files(&bytes), 1);
+	evidence_store_close(s);
+	assert_null(evidence_store_open("/dev/null/x", 1000, &err));
+	assert_true(err.set);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_directions_are_one_conversation),
+		cmocka_unit_test(the_newest_frames_stay),
+		cmocka_unit_test(small_frames_are_bounded_by_records),
+		cmocka_unit_test(fragments_are_found_by_the_frame_they_complete),
+		IN_FOLDER(the_folder_keeps_to_its_cap),
+		IN_FOLDER(only_what_is_ours_is_touched),
+		IN_FOLDER(a_folder_that_is_gone_fails_and_comes_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
