@@ -12,7 +12,8 @@
 enum { S7_PORT = 102 };
 enum { SWEEP = 64, SWEEP_MIN = 16, REPLIES_USUAL = 20, USUAL_GAPS = 10, USUAL_DECAY = 1024 };
 
-#define GAP_COUNTED  (60 * ASSET_SECOND)   /* longer without any traffic is time not watched */
+#define GAP_COUNTED  (60 * ASSET_SECOND) /* longer without any traffic is time not watched */
+#define SAVE_EVERY   (600 * ASSET_SECOND)
 #define KEEP_AGAIN   (3600 * ASSET_SECOND) /* others hear that it is still there */
 #define FLAPS_WITHIN (3600 * ASSET_SECOND)
 
@@ -436,6 +437,10 @@ static void on_tick(void *self, struct stamp now)
 	pass_time(s, now);
 	assets_flush(s);
 	sweep(s, now);
+	if (s->saved_ns == 0)
+		s->saved_ns = now.ts_ns;
+	if (now.ts_ns - s->saved_ns > SAVE_EVERY)
+		assets_store(s, now);
 	if (s->full)
 		assets_full(s, now);
 	s->full = false;
@@ -456,6 +461,7 @@ static void on_finish(void *self, struct stamp now)
 			asset_keep(s, a);
 	}
 	s->ticked = (struct stamp){ 0 };
+	assets_store(s, now);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -509,8 +515,10 @@ static void *asset_open(const struct watch *w, struct err *err)
 	s->claims = claims_new(max, w->seed);
 	s->plants = plants_new();
 	if (s->devices != NULL && s->talks != NULL && s->stations != NULL && s->claims != NULL &&
-		s->plants != NULL)
+		s->plants != NULL) {
+		assets_remember(s);
 		return s;
+	}
 	asset_close(s);
 	err_set(err, "out of memory");
 	return NULL;

@@ -146,6 +146,9 @@ struct assets {
 	uint64_t lost;       /* that anomalies told of */
 	uint32_t dirty_first, dirty_last; /* places + 1 of what is to be told of */
 	uint32_t swept;                   /* place where the look for silence goes on */
+	char path[4096];                  /* where it is kept over a restart; "": nowhere */
+	int64_t saved_ns;
+	bool save_told; /* that it cannot be kept */
 	char line[8192];
 	/* asset_learn.c */
 	struct asset_plants *plants;

@@ -52,6 +52,17 @@ void asset_forget(struct assets *s, struct asset *a);
 void assets_full(struct assets *s, struct stamp at);
 extern const struct dissector asset_service, arp_service;
 
+/* ---- asset_store.c ---- */
+
+/* At the start; and now and then, with what is known at @now. */
+void assets_remember(struct assets *s);
+void assets_store(struct assets *s, struct stamp now);
+bool assets_save(struct assets *s, const char *path, struct err *err);
+/* True, too, if there is no such file. *refused: lines that make no sense. */
+bool assets_load(struct assets *s, const char *path, size_t *refused, struct err *err);
+/* From a text that it takes apart; returns how many lines make no sense. */
+size_t assets_read(struct assets *s, char *text);
+
 /* ---- asset_arp.c ---- */
 
 struct arp {

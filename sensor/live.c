@@ -103,6 +103,8 @@ static void writable_paths(const struct run *r, struct text_list *out)
 	for (size_t i = 0; i < specs->count; i++)
 		if (strncmp(specs->text[i], "file:", 5) == 0)
 			add_folder(out, specs->text[i] + 5);
+	if (r->config->asset_file != NULL)
+		add_folder(out, r->config->asset_file);
 	if (r->config->pack_folder != NULL && r->config->pack_keys.count > 0)
 		add_folder(out, r->config->pack_folder);
 	if (r->config->evidence_dir != NULL)

@@ -120,6 +120,31 @@ def ordinary(folder):
     check("a folder of captures is one network", whole[0] == 0 and b"gateway" not in whole[1] and b"modbus s7comm" in whole[1], whole)
 
 
+def kept(folder):
+    """A day that follows another: who was there is no stranger, who comes is one."""
+    devices, eve = os.path.join(folder, "devices"), os.path.join(folder, "eve.json")
+
+    def day(text, *more):
+        with open(os.path.join(folder, "day.pcap"), "wb") as f:
+            f.write(talk.build(text))
+        if os.path.exists(eve):
+            os.unlink(eve)
+        done = subprocess.run([SENSOR, "-r", os.path.join(folder, "day.pcap"), "-S", os.path.join(ROOT, "rules"), "-o", "file:" + eve, *more,
+                               "--set", "assets.file=" + devices, "--set", "assets.learn=20"], capture_output=True, text=True)
+        with open(eve, encoding="utf-8") as f:
+            return {e["src_ip"] for e in map(json.loads, f) if e["event_type"] == "alert" and e["alert"]["signature_id"] == 1400001}, done.stderr
+
+    poll = "tcp 10.9.0.5:41000 > 10.9.0.10:502\n> mbap 1 17: 03 0064 0002\n< mbap 1 17: 03 04 0001 0002\nwait 30s\n> mbap 2 17: 03 0064 0002\nwait 2s\n"
+    stranger = "tcp 10.9.0.66:41000 > 10.9.0.10:502\n> mbap 1 17: 03 0064 0002\n< mbap 1 17: 03 04 0001 0002\n"
+    check("the first day is for learning", day(poll, "--quiet") == (set(), ""), devices)
+    check("the second knows who was there", day(poll, "--quiet") == (set(), ""))
+    check("and who was not", day(poll + stranger, "--quiet") == ({"10.9.0.66"}, ""))
+    with open(devices, "a") as f:
+        f.write("nonsense\n")
+    found, err = day(poll)
+    check("a damaged line is left out, and said", found == set() and "1 lines make no sense" in err, (found, err))
+
+
 def mistakes(folder):
     for args, word in ((["--json", "--svg", "-r", PLANT], "do not go together"), (["--set", "assets.devices=0", "-r", PLANT], "assets.devices is 0"),
                        (["-r", "/nowhere.pcap"], "nowhere"), (["--jsn", "-r", PLANT], "--jsn")):
@@ -139,5 +164,6 @@ with tempfile.TemporaryDirectory() as home:
     ordinary(home)
     hostile(home)
     mistakes(home)
+    kept(home)
 print("%d passed, %d failed" % (sum(results), len(results) - sum(results)))
 sys.exit(not all(results))

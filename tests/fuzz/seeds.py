@@ -192,6 +192,8 @@ def arps(out):
         return bytes.fromhex("00010800060400%02x0200000000%02x0a0900%02x0200000000050a0900%02x" % (operation, mac, ip, target))
     for claims in ([(2, 16, 16, 5)], [(2, 16, 16, 5), (1, 102, 16, 16), (2, 16, 16, 5)], [(2, 16, 16, 5), (2, 17, 17, 5), (2, 102, 16, 5), (2, 102, 17, 5)]):
         put(out, "fuzz_arp", b"".join(bytes([len(c)]) + c for c in (claim(*one) for one in claims)))
+    said = b"\t".join([b"1:2:4578"] + [b"0:0:"] * 6)
+    put(out, "fuzz_devices", b"bongsu-devices 1 5\n10.9.0.10\t0\t4294967295\t02:00:0a:09:00:0a\t0\t1\t0\t0\t17\t0\t258\t0\t2\tmodbus,dnp3\t1\t2\t" + said + b"\n")
     put(out, "fuzz_oui", b"08-00-06   (hex)\t\tSIEMENS AG\r\n080006     (base 16)\t\tSIEMENS AG\r\n\t\t\t\tMunich\r\n0080F4     (base 16)\t\tX\n")
 
 

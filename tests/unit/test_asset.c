@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -312,6 +313,82 @@ static void time_that_steps_back_does_no_harm(void **state)
 	kit_free(k);
 }
 
+static const char kept[] = "bongsu-devices 1 17852000001\n"
+			   "10.9.0.10\t0\t4294967295\t02:00:0a:09:00:"
+			   "0a\t0\t1\t0\t0\t17\t0\t65535\t65535\t65535\tmodbus\t"
+			   "1772438400012000000\t1772438404444000000\t1:2:4578616d706c65\t0:0:\t0:"
+			   "0:\t3:2:312e34\t0:0:\t0:0:"
+			   "\t0:0:\n"
+			   "fd00::1\t7\t3\t-\t0\t8\t0\t1\t4294967295\t2\t258\t0\t2\tdnp3,"
+			   "nonsense\t1\t2\t0:0:\t0:0:\t0:0:\t"
+			   "0:0:\t0:0:\t0:0:\t0:0:\n";
+
+static size_t remember(struct kit *k, const char *text, size_t n)
+{
+	char *copy = malloc(n + 1);
+	memcpy(copy, text, n);
+	copy[n] = '\0';
+	size_t refused = assets_read(k->assets, copy);
+	free(copy);
+	return refused;
+}
+
+static void what_is_kept_is_what_was(void **state)
+{
+	(void)state;
+	struct kit *k = kit_new("assets: {devices: 64}");
+	assert_int_equal(remember(k, kept, sizeof kept - 1), 0);
+	assert_int_equal(k->assets->clock, 17852000001);
+	const struct asset *plc = device(k, 0x0a09000a);
+	assert_non_null(plc);
+	assert_int_equal(asset_role(plc), ROLE_CONTROLLER);
+	assert_memory_equal(plc->said[ASSET_MAKER].text, "Example", 7);
+	assert_true(plc->told && plc->learnt && plc->has_mac && plc->unit == 17);
+	tick(k);
+	assert_int_equal(k->events[ASSET_NEW], 0); /* an old acquaintance */
+	struct flow f = connected(k, HMI, 0x0a09000a);
+	poll(k, &f, 17);
+	tick(k);
+	assert_int_equal(k->events[ASSET_NEW], 1); /* who asks it is none */
+	char name[] = "/tmp/bongsu-devices-XXXXXX";
+	struct err err = { 0 };
+	size_t refused;
+	int fd = mkstemp(name);
+	assert_true(fd >= 0 && close(fd) == 0);
+	assert_true(assets_save(k->assets, name, &err));
+	struct kit *again = kit_new("assets: {devices: 64}");
+	assert_true(assets_load(again->assets, name, &refused, &err));
+	assert_int_equal(refused, 0);
+	assert_int_equal(roster_count(again->assets->devices), roster_count(k->assets->devices));
+	assert_int_equal(asset_role(device(again, 0x0a09000a)), ROLE_CONTROLLER);
+	unlink(name);
+	assert_true(assets_load(again->assets, name, &refused, &err)); /* none is no fault */
+	assert_false(assets_load(again->assets, "/", &refused, &err));
+	assert_false(assets_save(again->assets, "/nowhere/devices", &err));
+	kit_free(again);
+	kit_free(k);
+}
+
+static void any_cut_of_what_is_kept_is_read(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < sizeof kept; n++) {
+		struct kit *k = kit_new("assets: {devices: 16, talkers: 16}");
+		assert_true(remember(k, kept, n) <= 1);
+		assert_true(roster_count(k->assets->devices) <= 2);
+		kit_free(k);
+	}
+	struct kit *k = kit_new("assets: {devices: 16, talkers: 16}");
+	char damaged[sizeof kept];
+	for (size_t n = sizeof "bongsu-devices 1 "; n < sizeof kept - 1; n++) {
+		memcpy(damaged, kept, sizeof kept);
+		damaged[n] = (char)(damaged[n] ^ 0x15);
+		remember(k, damaged, sizeof damaged - 1);
+	}
+	assert_true(roster_count(k->assets->devices) <= 16);
+	kit_free(k);
+}
+
 static void addresses_of_the_internet(void **state)
 {
 	(void)state;
@@ -410,6 +487,8 @@ int main(void)
 		cmocka_unit_test(a_server_of_all_units_is_bounded),
 		cmocka_unit_test(arp_strangers_do_not_hide_a_conflict),
 		cmocka_unit_test(time_that_steps_back_does_no_harm),
+		cmocka_unit_test(what_is_kept_is_what_was),
+		cmocka_unit_test(any_cut_of_what_is_kept_is_read),
 		cmocka_unit_test(addresses_of_the_internet),
 		cmocka_unit_test(conduits_are_read_and_asked),
 		cmocka_unit_test(faults_of_conduits_are_said),
