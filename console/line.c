@@ -74,6 +74,20 @@ static void read_ends(struct line_event *e, const json_t *event, const json_t *b
 	e->dst_role = text_of(bongsu, "dst_role");
 }
 
+static const json_t *value_of(const json_t *bongsu, const char *key)
+{
+	const json_t *v = json_object_get(bongsu, key);
+	return json_is_number(v) ? v : NULL;
+}
+
+static void read_point(struct line_event *e, const json_t *bongsu)
+{
+	e->point = text_of(bongsu, "point");
+	e->point_unit = text_of(bongsu, "unit");
+	e->old_value = value_of(bongsu, "old_value");
+	e->new_value = value_of(bongsu, "new_value");
+}
+
 static bool read_event(struct line_event *e)
 {
 	const json_t *event = e->json, *bongsu = json_object_get(event, "bongsu");
@@ -103,6 +117,7 @@ static bool read_event(struct line_event *e)
 	e->has_tx = json_object_get(event, "tx_id") != NULL;
 	read_ends(e, event, bongsu);
 	read_verdict(e, bongsu);
+	read_point(e, bongsu);
 	read_unit(e, event);
 	return true;
 }
@@ -253,6 +268,35 @@ static void write_verdict(
 	buf_lit(out, "  ");
 }
 
+static void write_value(struct buf *out, const json_t *v)
+{
+	if (json_is_integer(v))
+		buf_int(out, (int64_t)json_integer_value(v));
+	else
+		buf_real(out, json_number_value(v));
+}
+
+/* ": boiler_pressure 4.2 → 11.9 bar" */
+static void write_point(struct buf *out, const struct line_event *e)
+{
+	if (e->point == NULL)
+		return;
+	buf_lit(out, ": ");
+	put(out, e->point, NAME);
+	if (e->old_value != NULL) {
+		buf_lit(out, " ");
+		write_value(out, e->old_value);
+	}
+	if (e->new_value != NULL) {
+		buf_str(out, e->old_value != NULL ? " → " : " ");
+		write_value(out, e->new_value);
+	}
+	if (e->point_unit != NULL && (e->old_value != NULL || e->new_value != NULL)) {
+		buf_lit(out, " ");
+		put(out, e->point_unit, NAME);
+	}
+}
+
 void line_write(struct buf *out, const struct line_event *e, const struct line_style *style)
 {
 	write_time(out, e, style);
@@ -280,6 +324,7 @@ void line_write(struct buf *out, const struct line_event *e, const struct line_s
 		buf_lit(out, ": ");
 		put(out, e->reason, TITLE);
 	}
+	write_point(out, e);
 	if (e->count > 1)
 		buf_printf(out, " ×%" PRId64, e->count);
 }

@@ -34,6 +34,8 @@ struct line_event {
 	int64_t sid;             /* 0: none */
 	const char *sensor;
 	int64_t n, count;
+	const char *point, *point_unit;      /* what the site calls a value; or NULL */
+	const json_t *old_value, *new_value; /* of it; NULL: not known */
 };
 
 /* False if this is no event. Whatever the outcome, line_free() is due. */

@@ -71,6 +71,34 @@ static void an_alert_of_one_device_has_no_other_end_and_no_verdict(void **state)
 		"1970-01-01 00:00:00.000  MEDIUM    -            1.2.3.4 unit 7  New device");
 }
 
+static void a_value_is_told_in_the_unit_of_the_site(void **state)
+{
+	(void)state;
+	static const char *const values[][2] = {
+		{ "\"old_value\":4.2,\"new_value\":11.9,\"unit\":\"bar\",\"point\":\"boiler_"
+		  "pressure\"",
+			": boiler_pressure 4.2 → 11.9 bar ×2" },
+		{ "\"new_value\":-3,\"point\":\"level\"", ": level -3 ×2" },
+		{ "\"old_value\":12,\"unit\":\"m³/h\",\"point\":\"flow\"", ": flow 12 m³/h ×2" },
+		{ "\"unit\":\"bar\",\"point\":\"broken\"", ": broken ×2" },
+		{ "\"old_value\":\"00ff\",\"new_value\":null,\"unit\":7,\"point\":\"\\u001b[2J\"",
+			": \\u001b[2J ×2" },
+		{ "\"old_value\":1,\"new_value\":2", " ×2" },
+	};
+	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+		char json[512], line[512];
+		snprintf(json, sizeof json,
+			"{\"event_type\":\"alert\",\"alert\":{\"signature\":\"T\",\"severity\":3},"
+			"\"bongsu\":{"
+			"\"ts_ns\":0,\"count\":2,\"verdict\":{\"outcome\":\"accepted\"},%s}}",
+			values[i][0]);
+		snprintf(line, sizeof line,
+			"1970-01-01 00:00:00.000  MEDIUM    -            accepted  T%s",
+			values[i][1]);
+		expect_line(json, &plain, line);
+	}
+}
+
 static void a_verdict_event_is_a_line_of_its_own(void **state)
 {
 	(void)state;
@@ -274,6 +302,7 @@ int main(void)
 		cmocka_unit_test(an_alert_says_who_did_what_to_which_device),
 		cmocka_unit_test(a_verdict_that_is_not_known_yet_is_pending),
 		cmocka_unit_test(an_alert_of_one_device_has_no_other_end_and_no_verdict),
+		cmocka_unit_test(a_value_is_told_in_the_unit_of_the_site),
 		cmocka_unit_test(a_verdict_event_is_a_line_of_its_own),
 		cmocka_unit_test(colour_is_only_around_our_own_words),
 		cmocka_unit_test(hostile_names_are_shown_by_their_codes),
