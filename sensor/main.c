@@ -97,6 +97,10 @@ static bool write_pidfile(const char *path)
 
 static enum status test_only(struct run *r)
 {
+	const struct points *p = &r->config->points;
+	if (!r->options->quiet && p->count > 0)
+		fprintf(stderr, "bongsu-sensor: %zu points of %zu devices, %zu interlocks\n",
+			p->count, p->devices, p->interlocks);
 	if (!r->options->quiet)
 		fprintf(stderr, "bongsu-sensor: configuration and %zu rules are good\n",
 			rules_count(r->rules.rules));

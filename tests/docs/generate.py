@@ -71,7 +71,13 @@ def configuration(build):
 #  supervision: {level: 2, prefixes: [10.9.1.0/24]}
 #conduits: # which zone may open what to which
 #  - {from: supervision, to: control, protocols: [modbus, s7comm]}
-""" % "\n".join(line for line in lines if not re.match(r"#(lists|names|roles|zones|conduits):", line))
+#points:
+#  feed pump/17:
+#    boiler_pressure: {modbus: holding 100, type: float32, order: CDAB, unit: bar, low: 2, high: 12}
+#    pump_running: {modbus: coil 5}
+#interlocks:
+#  - {name: pump_dry, when: {pump_running: 1, boiler_pressure: {lt: 1}}, for: 3s}
+""" % "\n".join(line for line in lines if not re.match(r"#(lists|names|roles|zones|conduits|points|interlocks):", line))
 
 
 def aggregator_settings(build):

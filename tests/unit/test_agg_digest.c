@@ -489,6 +489,74 @@ static void at_level_1_no_address_leaves_and_at_2_pseudonyms(void **state)
 	free(blob);
 }
 
+/* As a sensor writes it of a point; what is of the process stands out: xx in each word, 77 in each
+ * number. */
+static const char value_alert[] =
+	"{\"timestamp\":\"2026-03-02T08:00:01.030000+0000\",\"flow_id\":42,\"event_type\":"
+	"\"alert\","
+	"\"host\":\"vm\",\"src_ip\":\"10.9.0.5\",\"src_port\":41000,\"dest_ip\":\"10.9.0.10\","
+	"\"dest_port\":"
+	"502,\"proto\":\"TCP\",\"app_proto\":\"value\",\"alert\":{\"signature_id\":1450001,\"rev\":"
+	"1,"
+	"\"signature\":\"boilerxx above 77.11 barxx\",\"category\":\"ics-process\",\"severity\":1},"
+	"\"value\":{\"name\":\"limit\",\"fields\":{\"kind\":\"limit\",\"point\":\"boilerxx\","
+	"\"device\":"
+	"\"pumpxx\",\"number\":7711,\"class\":\"setpoint\",\"value\":77.13,\"old_value\":77.12,"
+	"\"limit\":"
+	"77.11,\"bound\":\"high\",\"unit\":\"barxx\",\"source\":\"write\"}},\"bongsu\":{\"epoch\":"
+	"1,\"n\":1,"
+	"\"ts_ns\":%lld,\"rule\":\"r1\",\"rule_rev\":1,\"verb\":\"write\",\"changes_state\":true,"
+	"\"dst_name\":\"pumpxx\",\"confidence\":95,\"verdict\":{\"outcome\":\"accepted\"},\"old_"
+	"value\":77.12,"
+	"\"new_value\":77.13,\"unit\":\"barxx\",\"point\":\"boilerxx\",\"count\":1,\"evidence\":{"
+	"\"frames\":[7]"
+	"},\"matched\":{\"value.point\":\"boilerxx\",\"value.value\":77.13}}}";
+
+/* No value, no tag, no unit and no name of a device, at any level. */
+static void has_no_value(const char *text)
+{
+	static const char *const words[] = { "boiler", "xx", "bar", "pump", "77.1", "7711",
+		"old_value", "new_value", "unit", "point" };
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strstr(text, words[i]) != NULL)
+			fail_msg("%s leaves: %s", words[i], text);
+}
+
+static void no_process_value_leaves_at_any_level(void **state)
+{
+	char json[2048];
+	size_t len, size, seen = 0;
+	(void)state;
+	snprintf(json, sizeof json, value_alert, (long long)k.now.wall_ms * 1000000);
+	assert_non_null(strstr(json, "77.13"));
+	begin();
+	other("alert", json);
+	other("value", json);
+	commit();
+	char *blob = json_write(k.node.digest->w, &len);
+	for (unsigned level = 1; level <= 3; level++) {
+		json_t *body = digest_body(&k.node, blob, len, level, k.now);
+		char *text = json_write(body, &size);
+		assert_int_equal(json_array_size(json_object_get(body, "items")), 1);
+		has_no_value(text);
+		free(text);
+		json_decref(body);
+	}
+	free(blob);
+	assert_int_equal(flashes(), 1);
+	struct query *q =
+		store_query(k.node.store, "SELECT line FROM link_hurry WHERE flash <> ''");
+	while (query_row(q)) {
+		const char *line = row_blob(q, 0, &size);
+		const char *sig = strstr(line, "\"sig\""); /* the last member: letters by chance */
+		snprintf(json, sizeof json, "%.*s", (int)(sig - line), line);
+		has_no_value(json);
+		seen += strstr(json, "\"verb\":\"write\"") != NULL;
+	}
+	query_done(q);
+	assert_int_equal(seen, 1);
+}
+
 /* More kinds than a frame takes: the gravest are told of, the rest are counted. */
 static void the_gravest_come_first_and_the_rest_is_counted(void **state)
 {
@@ -634,6 +702,7 @@ int main(void)
 		FRESH(an_empty_window_is_a_digest_too),
 		FRESH(at_level_0_windows_are_withheld),
 		FRESH(at_level_1_no_address_leaves_and_at_2_pseudonyms),
+		FRESH(no_process_value_leaves_at_any_level),
 		FRESH(the_gravest_come_first_and_the_rest_is_counted),
 		FRESH(the_canary_says_how_long_it_takes),
 		FRESH(at_level_0_a_beat_says_high_or_not),
