@@ -43,6 +43,17 @@ static char *companion(const char *folder, const char *name)
 	return n > 0 && (size_t)n < sizeof path && usable(path) ? strdup(path) : NULL;
 }
 
+/* The one beside the first folder of rules that has it, else beside the shipped ones. */
+static char *companion_of(const struct text_list *paths, const char *shipped_in, const char *name)
+{
+	char *found = NULL;
+	for (size_t i = 0; i < paths->count && found == NULL; i++)
+		found = companion(paths->text[i], name);
+	if (found == NULL && shipped_in != NULL)
+		found = companion(shipped_in, name);
+	return found;
+}
+
 static void add_all(struct text_list *to, const struct text_list *from)
 {
 	for (size_t i = 0; i < from->count; i++)
@@ -63,12 +74,12 @@ void rules_find(struct rules_in_use *u, const struct options *o, const struct co
 
 	if (c->rule_lists != NULL)
 		u->lists = strdup(c->rule_lists);
-	else if (found)
-		u->lists = companion(folder, "lists");
+	else
+		u->lists = companion_of(&u->paths, found ? folder : NULL, "lists");
 	if (c->attack_table != NULL)
 		u->attack = strdup(c->attack_table);
-	else if (found)
-		u->attack = companion(folder, "attack.yaml");
+	else
+		u->attack = companion_of(&u->paths, found ? folder : NULL, "attack.yaml");
 }
 
 struct rules *rules_compile(const struct rules_in_use *u, const struct config *c,

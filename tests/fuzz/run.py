@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
-LONGEST = {"fuzz_savefile": 65536, "fuzz_packet": 16384, "fuzz_sensor": 16384, "fuzz_http": 16384, "fuzz_eve": 16384, "fuzz_inflate": 65536}
+LONGEST = {"fuzz_savefile": 65536, "fuzz_packet": 16384, "fuzz_sensor": 16384, "fuzz_contacts": 16384, "fuzz_http": 16384, "fuzz_eve": 16384, "fuzz_inflate": 65536}
 
 
 def fuzz(name, seconds):

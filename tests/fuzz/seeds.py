@@ -222,6 +222,7 @@ def main():
                     break
             put(out, "fuzz_packet", seed)
             put(out, "fuzz_sensor", seed)
+            put(out, "fuzz_contacts", seed)
     texts = {"fuzz_config": ["packaging/sensor.yaml"], "fuzz_rules": ["rules/*.yaml"], "fuzz_yaml": ["rules/*.yaml", "packaging/sensor.yaml"]}
     for target, patterns in texts.items():
         for path in (p for pattern in patterns for p in sorted(glob.glob(os.path.join(ROOT, pattern)))):
