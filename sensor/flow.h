@@ -28,6 +28,7 @@ struct flow {
 	bool client_sure; /* handshake or payload told */
 	uint8_t l4;       /* enum l4 */
 	uint8_t said;     /* bit i: what end[i] says first has been seen */
+	bool ended;       /* TCP: reset, or closed by both */
 	uint8_t vlans;    /* of the first packet, outermost first */
 	uint16_t vlan[FLOW_VLANS];
 	uint64_t id; /* EVE flow_id, ≤ 51 bits, unseeded: the same in every replay */

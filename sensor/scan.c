@@ -64,44 +64,75 @@ static void know_each_other(struct scan *s, const struct endpoint *a, const stru
 	contact_known(s, &y, &x, BY_ARP);
 }
 
-static void started(struct scan *s, const struct flow *f, struct stamp at)
+/* What flow->note says of a flow. */
+enum { NOTE_ATTEMPT = 1, NOTE_ANSWERED };
+
+static void started(struct scan *s, struct flow *f, struct stamp at)
 {
 	if (!flow_to_one(f))
 		return;
-	if (flow_asks(f)) {
-		contact_made(s, &f->end[0], &f->end[1], how_of(f), false, at);
-		return;
+	if (!flow_asks(f)) {
+		contact_known(s, &f->end[f->client], &f->end[!f->client], how_of(f));
+		know_each_other(s, &f->end[0], &f->end[1]);
+	} else if (contact_made(s, &f->end[0], &f->end[1], how_of(f), false, at)) {
+		f->note[s->watch->index] = NOTE_ATTEMPT;
 	}
-	contact_known(s, &f->end[f->client], &f->end[!f->client], how_of(f));
+}
+
+static void answered(struct scan *s, struct flow *f, bool refused, struct stamp at)
+{
+	uint32_t *note = &f->note[s->watch->index];
+	s->two_way[0] = true;
+	contact_settled(s, &f->end[0], &f->end[1], how_of(f),
+		refused ? OUTCOME_REFUSED : OUTCOME_ANSWERED, at);
+	if (refused)
+		return;
 	know_each_other(s, &f->end[0], &f->end[1]);
+	if (*note == NOTE_ATTEMPT)
+		*note = NOTE_ANSWERED;
+}
+
+/* A device that is there answers a scanner; but who has business with it says something, if not
+ * now then soon after. */
+static void ended(struct scan *s, const struct flow *f)
+{
+	enum { HANDSHAKE_AND_END = 5 };
+	if (f->l4 != L4_TCP || f->note[s->watch->index] != NOTE_ANSWERED || !f->ended ||
+		(f->said & 1) || f->packets[0] > HANDSHAKE_AND_END ||
+		contact_is_spoken(s, &f->end[0], &f->end[1], BY_TCP))
+		return;
+	struct scan_attempt a = {
+		.at_ns = f->first_ns, .src = f->end[0], .dst = f->end[1], .how = BY_TCP
+	};
+	tally_outcome(s, &a, OUTCOME_UNUSED, (struct stamp){ .ts_ns = s->now_ns });
 }
 
 static void scan_flow(
 	void *self, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
 {
 	struct scan *s = self;
-	if (change == FLOW_ENDED)
-		return;
-	time_is(s, at);
-	if (change == FLOW_STARTED) {
-		started(s, f, at);
+	if (change == FLOW_ENDED) {
+		ended(s, f);
 		return;
 	}
-	s->two_way[0] = true;
-	contact_settled(s, &f->end[!from], &f->end[from], how_of(f),
-		change == FLOW_REFUSED ? OUTCOME_REFUSED : OUTCOME_ANSWERED, at);
-	if (change == FLOW_ANSWERED)
-		know_each_other(s, &f->end[0], &f->end[1]);
+	time_is(s, at);
+	if (change == FLOW_STARTED)
+		started(s, f, at);
+	else if (from == 1)
+		answered(s, f, change == FLOW_REFUSED, at);
 }
 
-/* Who goes on to speak has been answered, where we do not see it. */
 static void scan_first_bytes(
 	void *self, struct flow *f, unsigned from, struct stamp at, struct reader bytes)
 {
 	struct scan *s = self;
 	(void)bytes;
-	if (f->l4 == L4_TCP && f->packets[!from] == 0 && f->packets[from] > 1)
-		contact_settled(s, &f->end[from], &f->end[!from], BY_TCP, OUTCOME_UNKNOWN, at);
+	if (f->l4 != L4_TCP || from != 0)
+		return;
+	contact_spoken(s, &f->end[0], &f->end[1], BY_TCP);
+	/* Who goes on to speak has been answered, where we do not see it. */
+	if (f->packets[1] == 0 && f->packets[0] > 1)
+		contact_settled(s, &f->end[0], &f->end[1], BY_TCP, OUTCOME_UNKNOWN, at);
 }
 
 /* --- what is no flow -------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ enum scan_outcome {
 	OUTCOME_SILENT,  /* no answer in time, where answers are seen */
 	OUTCOME_UNKNOWN, /* no answer in time, and none had to be seen */
 	OUTCOME_STRAY,   /* a packet that only scanners send */
+	OUTCOME_UNUSED,  /* answered, and closed without a word */
 };
 
 struct scan_attempt {
@@ -36,7 +37,8 @@ struct scan_attempt {
 struct scan_contact {
 	uint64_t key; /* 0: none */
 	uint32_t seen_s;
-	uint32_t attempt; /* its place in the ring */
+	uint32_t attempt : 31; /* its place in the ring */
+	uint32_t spoken : 1;   /* and it was made use of */
 };
 
 /* What a source does; or what it does to one destination. */
@@ -48,10 +50,10 @@ struct tally {
 	uint8_t how;
 	bool is_pair;
 	double walk;
-	uint32_t attempts, failures, answers, strays, bare; /* in the window */
-	uint32_t lately_failed, lately_answered;            /* halved now and then */
-	uint32_t told, told_tried;                          /* distinct, when last told */
-	uint16_t port, port_votes;                          /* the one that is tried most */
+	uint32_t attempts, failures, answers, strays, bare, unused; /* in the window */
+	uint32_t lately_failed, lately_answered;                    /* halved now and then */
+	uint32_t told, told_tried;                                  /* distinct, when last told */
+	uint16_t port, port_votes;                                  /* the one that is tried most */
 	unsigned frames;
 	uint64_t frame[SCAN_FRAMES];
 	uint64_t failed[SCAN_WORDS]; /* sketches: destinations, or ports of a pair */
@@ -82,11 +84,16 @@ void contacts_close(struct scan *s);
 /* These two speak with each other: nothing new. */
 void contact_known(
 	struct scan *s, const struct endpoint *src, const struct endpoint *dst, enum scan_how how);
-/* @src wants something of @dst: an attempt, if it never did before. */
-void contact_made(struct scan *s, const struct endpoint *src, const struct endpoint *dst,
+/* @src wants something of @dst: an attempt, and true, if it never did before. */
+bool contact_made(struct scan *s, const struct endpoint *src, const struct endpoint *dst,
 	enum scan_how how, bool bare, struct stamp at);
 void contact_settled(struct scan *s, const struct endpoint *src, const struct endpoint *dst,
 	enum scan_how how, enum scan_outcome outcome, struct stamp at);
+/* @src has said something to @dst, now or before. */
+void contact_spoken(
+	struct scan *s, const struct endpoint *src, const struct endpoint *dst, enum scan_how how);
+bool contact_is_spoken(const struct scan *s, const struct endpoint *src, const struct endpoint *dst,
+	enum scan_how how);
 /* Those that waited long enough. */
 void contacts_expire(struct scan *s, struct stamp now);
 

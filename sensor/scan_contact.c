@@ -104,22 +104,23 @@ void contacts_expire(struct scan *s, struct stamp now)
 	}
 }
 
-void contact_made(struct scan *s, const struct endpoint *src, const struct endpoint *dst,
+bool contact_made(struct scan *s, const struct endpoint *src, const struct endpoint *dst,
 	enum scan_how how, bool bare, struct stamp at)
 {
 	bool fresh;
 	uint64_t key = key_of(s, src, dst, how);
 	struct scan_contact *c = contact_of(s, key, seconds(at.ts_ns), &fresh);
 	if (!fresh)
-		return;
+		return false;
 	if (s->next - s->first == s->ring_size) { /* too many at once: these wait less */
 		s->watch->counters->scan_hurried++;
 		time_out(s, &s->ring[s->first++ % s->ring_size], at);
 	}
-	c->attempt = (uint32_t)(s->next % s->ring_size);
+	c->attempt = (uint32_t)(s->next % s->ring_size) & INT32_MAX;
 	struct scan_attempt *a = &s->ring[s->next++ % s->ring_size];
 	*a = (struct scan_attempt){ key, at.ts_ns, at.frame, *src, *dst, (uint8_t)how, bare };
 	tally_tried(s, a, at);
+	return true;
 }
 
 void contact_settled(struct scan *s, const struct endpoint *src, const struct endpoint *dst,
@@ -129,4 +130,19 @@ void contact_settled(struct scan *s, const struct endpoint *src, const struct en
 	const struct scan_contact *c = contact_find(s, key);
 	if (c != NULL && s->ring[c->attempt].contact == key)
 		settle(s, &s->ring[c->attempt], outcome, at);
+}
+
+void contact_spoken(
+	struct scan *s, const struct endpoint *src, const struct endpoint *dst, enum scan_how how)
+{
+	struct scan_contact *c = contact_find(s, key_of(s, src, dst, how));
+	if (c != NULL)
+		c->spoken = 1;
+}
+
+bool contact_is_spoken(const struct scan *s, const struct endpoint *src, const struct endpoint *dst,
+	enum scan_how how)
+{
+	const struct scan_contact *c = contact_find(s, key_of(s, src, dst, how));
+	return c == NULL || c->spoken;
 }

@@ -57,7 +57,8 @@ static void turn(const struct scan *s, struct tally *t, int64_t now_ns)
 {
 	if (over(t->window_ns, now_ns, s->window_ns)) {
 		t->window_ns = now_ns;
-		t->attempts = t->failures = t->answers = t->strays = t->bare = t->told = 0;
+		t->attempts = t->failures = t->answers = t->strays = t->bare = t->unused = t->told =
+			0;
 		t->port_votes = 0;
 		memset(t->failed, 0, sizeof t->failed);
 	}
@@ -223,6 +224,19 @@ void tally_tried(struct scan *s, const struct scan_attempt *a, struct stamp at)
 	scan_tell(s, t, kind == SCAN_ICMP || kind == SCAN_ARP ? kind : SCAN_FANOUT, false, n, at);
 }
 
+/* What counted as an answer was none. */
+static void take_back(struct scan *s, const struct scan_attempt *a, struct stamp at)
+{
+	struct tally *t = tally_of(s, a, false, at);
+	t->unused++;
+	t->answers -= t->answers > 0;
+	t->lately_answered -= t->lately_answered > 0;
+	t->walk -= s->trw.down;
+	struct tally *pair = tally_of(s, a, true, at);
+	pair->unused++;
+	pair->answers -= pair->answers > 0;
+}
+
 void tally_outcome(
 	struct scan *s, const struct scan_attempt *a, enum scan_outcome outcome, struct stamp at)
 {
@@ -232,6 +246,8 @@ void tally_outcome(
 		answered(s, a, at);
 		return;
 	}
+	if (outcome == OUTCOME_UNUSED)
+		take_back(s, a, at);
 	source_failed(s, a, outcome == OUTCOME_STRAY, at);
 	pair_failed(s, a, outcome == OUTCOME_STRAY, at);
 }

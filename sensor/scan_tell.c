@@ -17,6 +17,7 @@ enum field_index {
 	ANSWERS,
 	SINCE,
 	BARE,
+	UNUSED,
 	FIELDS
 };
 
@@ -63,6 +64,7 @@ static const struct field fields[] = {
 	[ANSWERS]  = { "scan.answers",  FIELD_UINT, NULL, "of them answered", NULL },
 	[SINCE]    = { "scan.since",    FIELD_UINT, "s",  "from the first failure to the latest", NULL },
 	[BARE]     = { "scan.bare",     FIELD_UINT, NULL, "echo requests without a payload, as scanners send them", NULL },
+	[UNUSED]   = { "scan.unused",   FIELD_UINT, NULL, "of the failures: accepted, and closed without a word", NULL },
 };
 // clang-format on
 
@@ -114,6 +116,7 @@ void scan_tell(struct scan *s, const struct tally *t, enum scan_kind kind, bool 
 	pdu_uint(&pdu, FAILURES, t->failures);
 	pdu_uint(&pdu, ANSWERS, t->answers);
 	pdu_uint(&pdu, SINCE, since > 0 ? (uint64_t)since : 0);
+	pdu_uint(&pdu, UNUSED, t->unused);
 	if (t->how == BY_ICMP)
 		pdu_uint(&pdu, BARE, t->bare);
 	watch_observe_after(s->watch, &f, at, &pdu, frames, frames_of(t, frames));

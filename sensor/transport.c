@@ -256,7 +256,7 @@ static void take_end(
 		s->fin[from] = true;
 	if (s->closed || (!(p->tcp_flags & TCP_RST) && !(s->fin[0] && s->fin[1])))
 		return;
-	s->closed = true;
+	s->closed = s->flow.ended = true;
 	s->late = 0;
 	transport_relist(t, s);
 }
@@ -293,7 +293,7 @@ static bool take_payload(
 	if (s->mode == FLOW_OTHER && !detect_again(t, s, from, &in))
 		return true;
 	if (s->closed && ++s->late > LATE_MAX) {
-		s->closed = s->fin[0] = s->fin[1] = false;
+		s->closed = s->flow.ended = s->fin[0] = s->fin[1] = false;
 		transport_relist(t, s);
 		if (t->inspector->flow_change != NULL)
 			t->inspector->flow_change(

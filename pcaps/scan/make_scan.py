@@ -136,6 +136,20 @@ def known_manager():
     return net
 
 
+def knocks():
+    """Twelve controllers, all there, are connected to and left without a word; another does so too, and comes back to poll."""
+    net = Net()
+    for i in range(1, 13):
+        net.talk("10.9.3.66", "10.9.3.%d" % i, 502)
+        net.talk("10.9.3.250", "10.9.3.%d" % i, 502)
+        net.talk("10.9.3.250", "10.9.3.%d" % i, 502, READ, VALUES)
+    net.wait(15 * S)
+    net.talk("10.9.3.250", "10.9.3.1", 502, READ, VALUES)
+    net.wait(S)
+    net.talk("10.9.3.250", "10.9.3.1", 502, READ, VALUES)
+    return net
+
+
 def peer_to_peer():
     """Peers that have left, each on a port of its own."""
     net, dice = Net(), random.Random(1)
@@ -285,7 +299,7 @@ def icmp_kinds():
     return net
 
 
-CAPTURES = (hmi_start, switch_restarts, half_mirror, probe_a_minute, port_a_minute, known_manager, peer_to_peer, worm, plc_worm, gateway,
+CAPTURES = (hmi_start, switch_restarts, half_mirror, probe_a_minute, port_a_minute, known_manager, knocks, peer_to_peer, worm, plc_worm, gateway,
             resolver, ping_tunnel, ping_upload, ping_ordinary, ping_manager, arp_start, icmp_kinds)
 
 if __name__ == "__main__":

@@ -215,6 +215,32 @@ static void who_goes_on_to_speak_has_been_answered(void **state)
 	kit_close(k);
 }
 
+/* Controllers that are there answer; who only knocks at them is a scanner, unless it comes back. */
+static void an_answer_that_is_not_made_use_of_is_none(void **state)
+{
+	(void)state;
+	for (unsigned honest = 0; honest < 2; honest++) {
+		struct watch_kit *k = kit_of(&scan_watcher);
+		kit_open(k);
+		for (unsigned i = 0; i < 12; i++) {
+			struct flow f = kit_connect(k, SCANNER, PLANT + i, 502, FLOW_ANSWERED);
+			f.packets[0] = 3;
+			f.ended = true;
+			if (honest) {
+				struct flow g =
+					kit_connect(k, SCANNER, PLANT + i, 502, FLOW_ANSWERED);
+				g.packets[0] = 3;
+				scan_watcher.first_bytes(
+					k->self, &g, 0, kit_now(k), rd_over(NULL, 0));
+			}
+			later(k, 10 * SECOND);
+			scan_watcher.flow(k->self, &f, FLOW_ENDED, 0, kit_now(k));
+		}
+		assert_int_equal(kit_count(k, "horizontal", SCANNER), !honest);
+		kit_close(k);
+	}
+}
+
 static void names_its_evidence(void **state)
 {
 	(void)state;
@@ -299,6 +325,7 @@ int main(void)
 		cmocka_unit_test(counts_only_the_first_contact),
 		cmocka_unit_test(silence_is_failure_where_answers_are_seen),
 		cmocka_unit_test(who_goes_on_to_speak_has_been_answered),
+		cmocka_unit_test(an_answer_that_is_not_made_use_of_is_none),
 		cmocka_unit_test(names_its_evidence),
 		cmocka_unit_test(finds_a_scanner_in_a_flood),
 		cmocka_unit_test(hurries_in_a_faster_flood),
