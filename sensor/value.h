@@ -36,6 +36,10 @@ struct track {
 	int64_t asked_ns;  /* last write that was not refused */
 	int64_t wrote_ns;  /* last write that was accepted */
 	uint8_t raw[POINT_BYTES];
+	double decoded; /* what these bytes came to, the last time they were read */
+	uint8_t decoded_raw[POINT_BYTES];
+	uint16_t decoded_quality;
+	bool has_decoded;
 	struct addr reader, writer;
 	uint32_t reads;   /* that show another value than the one written */
 	uint32_t lock;    /* its first interlock in values.lock_of */

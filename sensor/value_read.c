@@ -16,11 +16,19 @@ static const struct point *point_of(const struct values *v, size_t i)
 	return &v->points->point[i];
 }
 
+/* Most polls read what the last one read: only other bytes are decoded. */
 static void decode(struct values *v, struct sample *s)
 {
-	unsigned quality = 0;
-	s->value = point_decode(point_of(v, s->point), s->raw, &quality);
-	s->quality = (uint16_t)quality;
+	struct track *t = &v->track[s->point];
+	if (!t->has_decoded || memcmp(t->decoded_raw, s->raw, sizeof s->raw) != 0) {
+		unsigned quality = 0;
+		t->decoded = point_decode(point_of(v, s->point), s->raw, &quality);
+		t->decoded_quality = (uint16_t)quality;
+		memcpy(t->decoded_raw, s->raw, sizeof s->raw);
+		t->has_decoded = true;
+	}
+	s->value = t->decoded;
+	s->quality = t->decoded_quality;
 	s->has_value = s->has_quality = true;
 }
 
@@ -53,7 +61,16 @@ static size_t points_in(const struct values *v, const struct seen *s, const stru
 		(w->base + count) * unit, end);
 }
 
-/* False if the message holds none that a point of the device could be in. */
+/* Words from the base to the end of this point. */
+static uint32_t words_until(const struct words *w, const struct point *p)
+{
+	if (w->table <= POINT_DISCRETE)
+		return p->at - w->base + 1;
+	return p->at / REGISTER_BITS - w->base + point_bytes(p) / 2;
+}
+
+/* False if the message holds none that a point of the device could be in. What lies behind the last
+ * of them is not read. */
 static bool words_of(
 	const struct values *v, const struct seen *s, const struct pdu *pdu, struct words *w)
 {
@@ -65,11 +82,17 @@ static bool words_of(
 		return false;
 	w->base = (uint32_t)it.value[MODBUS_ITEM_ADDRESS].u;
 	w->count = 0;
-	if (points_in(v, s, w, WORDS_MAX, &end) == end)
+	size_t first = points_in(v, s, w, WORDS_MAX, &end);
+	if (first == end)
 		return false;
+	uint32_t wanted = 0;
+	for (size_t i = first; i < end; i++) {
+		uint32_t until = words_until(w, point_of(v, i));
+		wanted = until > wanted ? until : wanted;
+	}
 	do
 		w->word[w->count++] = (uint16_t)it.value[MODBUS_ITEM_VALUE].u;
-	while (w->count < WORDS_MAX && items_next(&c, &it));
+	while (w->count < WORDS_MAX && w->count < wanted && items_next(&c, &it));
 	return true;
 }
 

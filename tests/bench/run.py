@@ -16,9 +16,12 @@ import tempfile
 import time
 
 import chain
+import mix
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.append(os.path.join(ROOT, "tests", "load"))
+import everything  # noqa: E402
 SHARED = os.path.join(os.environ.get("BONGSU_SHARED", os.path.join(ROOT, "..", "shared")), "pcaps")
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 SENSOR, BARE = os.path.join(BUILD, "bongsu-sensor"), os.path.join(BUILD, "bench", "bare")
@@ -95,6 +98,31 @@ def measure(what, capture, budget):
     say("memory at its peak", ours[1], "MiB")
 
 
+def everything_for(folder):
+    """A configuration that follows everything, with points on every controller of the mix."""
+    config = os.path.join(folder, "everything.yaml")
+    frame = bytearray(34)
+    frame[26:34] = bytes([10, 9, 0, 5, 10, 9, 0, 10])
+    devices = [".".join(str(b) for b in mix.moved(frame, n)[30:34]) for n in range(MB * 16)]
+    everything.write(config, devices)
+    return config
+
+
+def measure_everything(folder, capture):
+    """The whole sensor, and what each part of it costs: rules, and watchers without rules."""
+    config = everything_for(folder)
+    never = ["-S", os.path.join(HERE, "never.yaml")]
+    bare, ours, mute, load, load_mute = in_turn([BARE, capture], sensor(capture, "-c", config, *RULES), sensor(capture, "-c", config, *never),
+                                                [SENSOR, "--quiet", "-T", "-c", config, *RULES], [SENSOR, "--quiet", "-T", "-c", config, *never])
+    ours, mute = (ours[0] - load[0], ours[1]), (mute[0] - load_mute[0], mute[1])
+    count = packets(capture)
+    print("\nwith all of it on: points, assets, scans, ledger, baselines, folding, evidence (loading left out)")
+    say("CPU beside a bare pcap_next_ex loop", ours[0] / bare[0], "x", 3.0)
+    say("sensor", ours[0] / count * 1e9, "ns a packet")
+    say("without rules", mute[0] / count * 1e9, "ns a packet")
+    say("memory at its peak", ours[1], "MiB")
+
+
 def measure_alerts(folder):
     """The demo's attacks between ever other addresses: nothing is suppressed, nearly every message is an alert."""
     capture, lines = os.path.join(folder, "alerts.pcap"), os.path.join(folder, "alerts.json")
@@ -153,6 +181,8 @@ def measure_sensor(folder):
     found = captures(folder)
     for n, (what, path) in enumerate(found):
         measure(what, path, 2.5 if n < 1 else None)
+        if n < 1:
+            measure_everything(folder, path)
     measure_rules(folder, found[0][1])
     measure_alerts(folder)
     measure_redis()
