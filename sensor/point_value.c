@@ -88,15 +88,40 @@ static double bcd(uint64_t v, unsigned digits, unsigned *quality)
 	return sum;
 }
 
+static double as_text(double v, int digits)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.*g", digits, v);
+	return strtod(text, NULL);
+}
+
+/* The double nearest to @v written with so many digits. A whole number below 2^53 divided by a
+ * power of ten up to 10^22 is rounded once, as reading the text is. */
+static double rounded(double v, int digits)
+{
+	static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+		1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
+	double size = fabs(v);
+	int decimals = digits;
+	if (!(size >= 1e-4 && size < tens[digits]))
+		return as_text(v, digits);
+	while (size >= tens[digits - decimals])
+		decimals--;
+	for (double least = 0.1; size < least; least /= 10)
+		decimals++;
+	double shifted = size * tens[decimals], whole = (double)(int64_t)(shifted + 0.5);
+	if (fabs(fabs(whole - shifted) - 0.5) < 0.05) /* the product's own rounding may decide */
+		return as_text(v, digits);
+	return copysign(whole / tens[decimals], v);
+}
+
 /* The double that is written with the fewest digits among those that are this float: 11.9 and not
  * 11.899999618530273. */
 static double shortest(float f)
 {
-	char text[32];
 	double v = (double)f;
 	for (int digits = 6; digits <= 9 && isfinite(f); digits++) {
-		snprintf(text, sizeof text, "%.*g", digits, (double)f);
-		v = strtod(text, NULL);
+		v = rounded((double)f, digits);
 		if ((float)v == f)
 			break;
 	}
@@ -135,9 +160,7 @@ static double number_of(const struct point *p, uint64_t v, unsigned *quality)
 /* A product such as 119 × 0.1 without the noise of its last bits. */
 static double tidy(double v)
 {
-	char text[32];
-	snprintf(text, sizeof text, "%.14g", v);
-	return strtod(text, NULL);
+	return rounded(v, 14);
 }
 
 double point_scale(const struct point *p, double v, unsigned *quality)

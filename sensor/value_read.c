@@ -309,8 +309,9 @@ static void each_s7_asked(
 	struct values *v, const struct seen *s, uint64_t first, size_t count, value_each *each)
 {
 	struct item_cursor c = s->e->pdu->items;
-	struct item it = { 0 };
+	struct item it;
 	unsigned next = 0; /* item of the reply */
+	it.present = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct asked_point *a = asked_at(v->asked, first + i);
 		for (; next <= a->sample.item; next++)
