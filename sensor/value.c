@@ -99,6 +99,8 @@ static const struct change *value_change(void *self, const struct event *e)
 {
 	struct values *v = self;
 	struct seen s = { .e = e, .client = e->from, .write = value_is_write(e->pdu) };
+	if (e->flow->note[v->watch->index] == 0 || (!s.write && !value_asks(e->pdu)))
+		return NULL;
 	s.device = first_device(v, e, !e->from);
 	if (s.device == UINT32_MAX)
 		return NULL;
@@ -124,7 +126,7 @@ static void value_pdu(void *self, const struct event *e)
 	s.device = first_device(v, e, e->from);
 	if (s.device == UINT32_MAX || e->pdu->malformed != NULL || e->pdu->flags & PDU_OVERLAP)
 		return;
-	if (e->has_tx)
+	if (e->has_tx && value_is_asked(e->pdu))
 		value_of_asked(v, &s, track_written, track_read);
 	for (; next_device(v, e, e->from, &s.device); s.device++)
 		value_of_reply(v, &s, track_read);

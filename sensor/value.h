@@ -111,6 +111,12 @@ void value_of_asked(struct values *v, struct seen *s, value_each *written, value
 /* May this request change values that are not named in it? */
 bool value_may_change(const struct pdu *pdu);
 bool value_is_write(const struct pdu *pdu);
+/* Does this request that writes nothing leave something to remember? Most reads say all in the
+ * reply.
+ */
+bool value_asks(const struct pdu *pdu);
+/* May such a request, or a write, stand behind this reply? */
+bool value_is_asked(const struct pdu *pdu);
 
 /* ---- value_asked.c ---- */
 

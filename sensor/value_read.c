@@ -474,3 +474,13 @@ bool value_may_change(const struct pdu *pdu)
 		       c == S7_PI || c == S7_STOP;
 	return pdu->dissector == &dnp3_dissector && c >= 13 && c <= 18;
 }
+
+bool value_asks(const struct pdu *pdu)
+{
+	return pdu->dissector == &s7comm_dissector || value_may_change(pdu);
+}
+
+bool value_is_asked(const struct pdu *pdu)
+{
+	return pdu->dissector != &modbus_dissector || value_is_write(pdu);
+}

@@ -4,7 +4,7 @@ Assets, scans, ledger, view and folding are on by themselves; here are the parts
 """
 
 TAGS = """    level: {modbus: holding 0, type: i16, scale: 0.1, unit: m}
-    flow: {modbus: holding 2, type: float32}
+    flow: {modbus: holding 2, type: u32}
     pump: {modbus: coil 3}
     speed: {s7: DB8.DBW0, type: i16, unit: rpm}
     torque: {s7: DB8.DBW100, type: i16}
