@@ -48,7 +48,8 @@ struct event {
 static inline void event_begin(struct event *e, const struct flow *flow, unsigned from,
 	struct stamp at, const struct pdu *pdu)
 {
-	e->at = at;
+	e->at.ts_ns = at.ts_ns;
+	e->at.frame = at.frame;
 	e->flow = flow;
 	e->from = from;
 	e->pdu = pdu;

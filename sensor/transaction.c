@@ -99,7 +99,8 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 	tx->key = pdu->tx_key;
 	tx->loose = pdu->tx_loose;
 	keep(&tx->kept, pdu);
-	tx->at = at;
+	tx->at.ts_ns = at.ts_ns;
+	tx->at.frame = at.frame;
 	tx->blind = f->blind_bytes[!from];
 	tx->id = ++f->tx->last_id;
 	tx->from = (uint8_t)from;
@@ -150,7 +151,8 @@ void verdict_of_reply(
 {
 	v->outcome = VERDICT_ORPHAN_REPLY;
 	v->latency_ns = -1;
-	v->reply = at;
+	v->reply.ts_ns = at.ts_ns;
+	v->reply.frame = at.frame;
 	if (tx != NULL) {
 		v->outcome = reply->rejected ? VERDICT_REJECTED : VERDICT_ACCEPTED;
 		v->latency_ns = at.ts_ns > tx->at.ts_ns ? at.ts_ns - tx->at.ts_ns : 0;
