@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "dissectors/dnp3.h"
+#include "dissectors/modbus.h"
 #include "dissectors/s7comm.h"
 #include "sensor/eve.h"
 
@@ -254,11 +256,13 @@ void transfer_piece(struct transfer *t, const struct event *e, const uint8_t *by
 
 static void on_pdu(void *self, const struct event *e)
 {
-	static void (*const by_protocol[])(
-		struct ledger *, const struct event *) = { ledger_s7, ledger_modbus, ledger_dnp3 };
-	struct ledger *l = self;
-	for (size_t i = 0; i < sizeof by_protocol / sizeof by_protocol[0]; i++)
-		by_protocol[i](l, e);
+	const struct dissector *d = e->pdu->dissector;
+	if (d == &modbus_dissector)
+		ledger_modbus(self, e);
+	else if (d == &s7comm_dissector)
+		ledger_s7(self, e);
+	else if (d == &dnp3_dissector)
+		ledger_dnp3(self, e);
 }
 
 static void on_flow(

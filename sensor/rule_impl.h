@@ -281,6 +281,8 @@ static inline unsigned label_table(unsigned envelope)
 /* rule_quick.c: takes the quick part out of root, once that is complete. */
 void quick_split(struct compiled *c, struct arena *arena);
 bool quick_passes(const struct compiled *c, const struct event *e);
+/* The same for those of the tests whose bits are set. */
+bool quick_pass(const struct compiled *c, uint32_t tests, const struct event *e);
 bool quick_holds_for(const struct quick *q, uint64_t n);
 /* The part that asks the item; MAYBE while that is not known. */
 enum tri quick_item(const struct compiled *c, const struct item *item);
@@ -382,14 +384,14 @@ struct tally {
 /* What a walk over the tree comes to for events of one shape: the same fields present, of the same
  * direction, outcome and function. Most traffic has few shapes, so it is walked once for each. */
 enum step_kind {
-	STEP_ASK,   /* a rule */
-	STEP_REST,  /* a rule whose quick part holds for the shape */
+	STEP_RULE,
 	STEP_ITEMS, /* a split by items */
 	STEP_WALK,  /* a split by something else that the shape does not tell */
 };
 
 struct plan_step {
-	enum step_kind kind;
+	uint8_t kind;   /* enum step_kind */
+	uint32_t quick; /* STEP_RULE: bit i: the shape does not tell whether its quick[i] holds */
 	union {
 		const struct compiled *rule;
 		const struct split *split;

@@ -256,8 +256,10 @@ static void take_step(struct walk *w, const struct plan_step *s)
 		w->run->item_split[w->run->item_split_count++] = s->split;
 	else if (s->kind == STEP_WALK)
 		walk(w, child_of(w, s->split));
+	else if (quick_pass(s->rule, s->quick, w->look.e))
+		candidate(w, s->rule, true);
 	else
-		candidate(w, s->rule, s->kind == STEP_REST);
+		w->run->tally[s->rule->rule.index].asked++;
 }
 
 /* False: there is no plan for such events, the tree has to be walked. */

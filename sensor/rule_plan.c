@@ -1,7 +1,7 @@
 /* rule_plan.c - remembers, for each shape of event, what the walk over the tree came to. */
 #include "sensor/rule_impl.h"
 
-enum { DIR_SHIFT = 32, OUTCOME_SHIFT = 40, VALUE_BITS = 16, VALUE_MAX = 0xffff };
+enum { DIR_SHIFT = 32, OUTCOME_SHIFT = 40, VALUE_BITS = 16, VALUE_MAX = 0xffff, QUICK_BITS = 32 };
 
 /* --- which fields make a shape ------------------------------------------------------------ */
 
@@ -13,7 +13,7 @@ struct chosen {
 static bool is_shaping(const struct split *s)
 {
 	return s->kind == SPLIT_FIELD && s->ref.source == FROM_HEADER && s->ref.kind == KIND_UINT &&
-	       s->mask == 0;
+	       (s->mask == 0 || s->ref.field->codes != NULL);
 }
 
 static void choose(struct chosen *c, const struct split *s, uint8_t depth)
@@ -46,19 +46,17 @@ struct making {
 	struct plan *plan;
 };
 
-static void add(
-	struct plan *p, enum step_kind kind, const struct compiled *rule, const struct split *split)
+static void add(struct plan *p, struct plan_step step)
 {
-	if (p->count == PLAN_STEPS) {
+	if (p->count == PLAN_STEPS)
 		p->whole = false;
-		return;
-	}
-	struct plan_step *s = &p->step[p->count++];
-	s->kind = kind;
-	if (rule != NULL)
-		s->rule = rule;
 	else
-		s->split = split;
+		p->step[p->count++] = step;
+}
+
+static void add_split(struct plan *p, enum step_kind kind, const struct split *split)
+{
+	add(p, (struct plan_step){ .kind = (uint8_t)kind, .split = split });
 }
 
 /* Does the shape tell the field? *n: its value, where it is present. */
@@ -99,15 +97,16 @@ static enum tri quick_of(const struct making *m, const struct quick *q)
 
 static void add_rule(const struct making *m, const struct compiled *c)
 {
-	enum step_kind kind = STEP_REST;
-	for (uint32_t i = 0; i < c->quick_count; i++) {
+	uint32_t open = 0;
+	m->plan->whole &= c->quick_count <= QUICK_BITS;
+	for (uint32_t i = 0; i < c->quick_count && i < QUICK_BITS; i++) {
 		enum tri holds = quick_of(m, &c->quick[i]);
 		if (holds == NO)
 			return;
 		if (holds == MAYBE)
-			kind = STEP_ASK;
+			open |= UINT32_C(1) << i;
 	}
-	add(m->plan, kind, c, NULL);
+	add(m->plan, (struct plan_step){ .kind = STEP_RULE, .quick = open, .rule = c });
 }
 
 static void add_leaf(const struct making *m, const struct split *s)
@@ -126,17 +125,17 @@ static void follow(const struct making *m, const struct split *s)
 		if (s->kind == SPLIT_LEAF)
 			add_leaf(m, s);
 		else if (s->ref.source == FROM_ITEM)
-			add(m->plan, STEP_ITEMS, NULL, s);
+			add_split(m->plan, STEP_ITEMS, s);
 		else if (s->ref.source == FROM_ENVELOPE && s->ref.index == ENV_PDU_DIR)
 			follow(m, split_child(s, dir_of(m)));
 		else if (s->ref.source != FROM_HEADER || s->ref.kind != KIND_UINT)
-			add(m->plan, STEP_WALK, NULL, s);
+			add_split(m->plan, STEP_WALK, s);
 		else if (!present(m, s->ref.index))
 			continue;
 		else if (told(m, s->ref.index, &n))
 			follow(m, split_child(s, n));
 		else
-			add(m->plan, STEP_WALK, NULL, s);
+			add_split(m->plan, STEP_WALK, s);
 	}
 }
 

@@ -126,6 +126,17 @@ bool quick_holds_for(const struct quick *q, uint64_t n)
 	}
 }
 
+bool quick_pass(const struct compiled *c, uint32_t tests, const struct event *e)
+{
+	for (; tests != 0; tests &= tests - 1) {
+		const struct quick *q = &c->quick[__builtin_ctz(tests)];
+		uint64_t n;
+		if (!quick_number(q, e, &n) || !quick_holds_for(q, n))
+			return false;
+	}
+	return true;
+}
+
 bool quick_passes(const struct compiled *c, const struct event *e)
 {
 	for (uint32_t i = 0; i < c->quick_count; i++) {
