@@ -111,6 +111,8 @@ static const struct naming {
 	[ACT_DNP3_READ] = { &dnp3_dissector, "read.", "read.", &dnp3_item_fields[DNP3_ITEM_GROUP] },
 	[ACT_DNP3_WRITE] = { &dnp3_dissector, "write.", "write.",
 		&dnp3_item_fields[DNP3_ITEM_GROUP] },
+	[ACT_DNP3_OPEN] = { &dnp3_dissector, "open_file.", "open_file.",
+		&dnp3_fields[DNP3_FILE_MODE] },
 	[ACT_DNP3_LINK] = { &dnp3_dissector, "link.", "link.", &dnp3_fields[DNP3_LINK_FUNCTION] },
 	[ACT_OTHER] = { NULL, "function.", "function.", NULL },
 };

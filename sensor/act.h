@@ -34,6 +34,7 @@ enum act_class {
 	ACT_DNP3,
 	ACT_DNP3_READ, /* by group, where it is no reading of points */
 	ACT_DNP3_WRITE,
+	ACT_DNP3_OPEN, /* of a file, by mode */
 	ACT_DNP3_LINK,
 	ACT_OTHER, /* functions of protocols that this table does not know */
 	ACT_CLASSES

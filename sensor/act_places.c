@@ -348,6 +348,8 @@ static act_id dnp3_id(const struct pdu *p, uint32_t group)
 		return ACT_ID(ACT_DNP3_WRITE, group);
 	if (p->code == 1 && (group == GROUP_ATTRIBUTES || group == GROUP_FILE))
 		return ACT_ID(ACT_DNP3_READ, group);
+	if (p->code == 25 && pdu_has(p, DNP3_FILE_MODE))
+		return ACT_ID(ACT_DNP3_OPEN, p->value[DNP3_FILE_MODE].u);
 	return ACT_ID(ACT_DNP3, p->code);
 }
 
