@@ -267,12 +267,14 @@ static void print_deed(const char *mark, const struct contact *t, const struct d
 	char name[ACT_TEXT];
 	act_print(d->act, name);
 	print_talk(mark, t, out);
-	fprintf(out, "%s%s%s%s ", name, word == NULL ? "" : " (", word == NULL ? "" : word,
+	fprintf(out, "%s%s%s%s", name, word == NULL ? "" : " (", word == NULL ? "" : word,
 		word == NULL ? "" : ")");
-	if (is_grave(d))
-		fputs("to decide", out);
-	else
+	if (is_grave(d)) {
+		fputs(" to decide", out);
+	} else if (d->places > 0 || d->anywhere) {
+		fputc(' ', out);
 		write_places(d, out);
+	}
 }
 
 /* Places of @d that @known does not reach. */

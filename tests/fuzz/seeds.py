@@ -102,6 +102,18 @@ interlocks:
   - {name: dry, when: {s: {gt: 1, lte: 3}, pump/17/q: true}, for: 3s}
 """
 
+BASELINE = b"""baseline:
+  - name: run
+    until: 2027-01-01T00:00:00Z
+    expired: ignore
+    talks:
+      - {client: 10.9.0.5, device: 10.9.0.10, protocol: modbus, unit: 17, rate: 90, allow: {read_coils: [0-99, 200], function.99: any},
+         decide: {umas.stop_plc: {allow: no}, diagnostics.4: {allow: yes}}}
+      - {client: "fd00::5", device: "fd00::1", protocol: s7comm, allow: {read_var: [DB10-19 4-8, DB1, Q 0], read_szl: [SZL0x0011]}}
+  - {name: weekend, days: [sat, sun], hours: "22:00-04:00", zone: "+08:00", talks: [{client: 1.2.3.4, device: 1.2.3.5, protocol: dnp3,
+     unit: 1, allow: {read: [group30 0-4], confirm: []}}]}
+"""
+
 # The sensor's half of what fuzz_eve reads.
 EVE = {
     "alert": {"event_type": "alert", "src_ip": "203.0.113.7", "dest_ip": "10.9.0.20", "app_proto": "s7comm",
@@ -231,6 +243,7 @@ def main():
             for document in data.split(b"\n---\n"):
                 put(out, target, document)
     put(out, "fuzz_config", POINTS)
+    put(out, "fuzz_config", BASELINE)
     for line in (b'{"version": "0.2"}', b'{"command": "silence-remove", "arguments": {"id": "s1"}}',
                  b'{"command": "silence-add", "arguments": {"rule": "5f0f9d6e-52c8-4a37-9d3f-6f3d2f6f5a31", "sid": 7, "verb": "write", "service": "modbus", '
                  b'"level": "low", "src": "10.0.0.1", "dst": ["10.0.0.0/8", "fe80::/10"], "unit": 17, "until": "2026-12-24T18:00:00+08:00", '
