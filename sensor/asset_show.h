@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "sensor/asset.h"
+#include "sensor/asset_table.h"
 
 /* One object; on a line by itself for --json and Redis. */
 void asset_json(struct assets *s, const struct asset *a, struct buf *out);

@@ -1,6 +1,6 @@
 /* asset_table.c - devices, network cards and conversations by their keys; what follows from them.
  */
-#include "sensor/asset.h"
+#include "sensor/asset_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>

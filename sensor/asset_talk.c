@@ -1,5 +1,5 @@
 /* asset_talk.c - who speaks which protocol to whom, and how a flow finds its talk again. */
-#include "sensor/asset.h"
+#include "sensor/asset_table.h"
 
 #include <string.h>
 

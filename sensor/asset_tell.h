@@ -2,7 +2,7 @@
 #ifndef SENSOR_ASSET_TELL_H
 #define SENSOR_ASSET_TELL_H
 
-#include "sensor/asset.h"
+#include "sensor/asset_table.h"
 
 /* ---- asset_learn.c ---- */
 

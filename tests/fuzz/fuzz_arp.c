@@ -54,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct config config;
 	static struct counters counters;
+	static struct options options;
 	struct err err = { 0 };
 	struct stamp at = { .ts_ns = 1, .frame = 1 };
 	if (config.max_flows == 0)
@@ -62,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(config.asset_oui);
 	config.asset_oui = NULL;
 	struct watch w = { .config = &config,
+		.options = &options,
 		.counters = &counters,
 		.out = { .observe = observed, .anomaly = anomaly } };
 	struct assets *s = asset_watcher.open(&w, &err);
