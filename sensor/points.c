@@ -235,10 +235,7 @@ size_t points_range(const struct points *p, const struct point_device *d, enum p
 	uint16_t db, uint64_t from, uint64_t to, size_t *end)
 {
 	size_t first = place_of(p, d, table, db, from);
-	size_t last = first, behind = d->first + d->count;
-	while (last < behind && before(&p->point[last], table, db, to))
-		last++;
-	*end = last;
+	*end = place_of(p, d, table, db, to);
 	return first;
 }
 
