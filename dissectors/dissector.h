@@ -53,6 +53,7 @@ struct dissector {
 	uint32_t reply_ms;             /* how long a reply may take before it counts as missing */
 	uint8_t keep[PDU_KEPT]; /* header fields (index + 1, 0 ends) a reply needs of its request */
 
+	bool tacit;    /* too many and too small to be counted among the messages of a summary */
 	bool observed; /* no wire format: what makes its messages watches other protocols */
 	/* Not of the plant: read for what rules ask and no further. Never asked about ports that a
 	 * protocol of the plant claims, forgotten before the plant's sessions, and what is odd

@@ -237,7 +237,8 @@ static enum outcome find_head(struct reader *in, struct dissect *d, struct pdu *
 	while (r.left > 0 && (r.at[0] == '\r' || r.at[0] == '\n'))
 		rd_skip(&r, 1);
 	struct reader head = r;
-	if (r.left >= 10 && method_of(&r) == NULL && !office_starts(&r, "http/")) {
+	bool told = r.left >= 10 || (head.left > 0 && memchr(head.at, '\n', head.left) != NULL);
+	if (told && method_of(&r) == NULL && !office_starts(&r, "http/")) {
 		out->dissector = &http_dissector;
 		out->name = "damaged";
 		return pdu_bad(out, "not HTTP");
@@ -271,6 +272,7 @@ static void tell_content(enum content_kind kind, struct dissect *d, struct pdu *
 
 static enum outcome read_body(struct reader *in, struct side *s, struct dissect *d, struct pdu *out)
 {
+	const struct http_state *st = d->state;
 	bool bounded = s->phase != UNTIL_CLOSE;
 	size_t n = bounded && s->left < in->left ? (size_t)s->left : in->left;
 	if (s->offset == 0) {
@@ -287,6 +289,8 @@ static enum outcome read_body(struct reader *in, struct side *s, struct dissect 
 	out->content.len = (uint32_t)n;
 	out->content.offset = s->offset;
 	out->content.key = 0;
+	out->content.name = st->uri.at;
+	out->content.name_len = st->uri.len;
 	s->offset += n;
 	s->left -= bounded ? n : 0;
 	out->content.last = s->phase == BODY && s->left == 0;

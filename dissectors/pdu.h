@@ -63,6 +63,8 @@ struct content {
 	uint64_t offset; /* of these bytes in the file */
 	uint64_t key;    /* tells the files of one direction of a flow apart */
 	bool last;       /* the file ends with these bytes */
+	uint8_t name_len;
+	const char *name; /* what the file is called, or its end; with its first bytes */
 };
 
 struct pdu {
@@ -111,6 +113,7 @@ static inline void pdu_init(struct pdu *p)
 	p->items.dissector = NULL;
 	p->content.len = 0;
 	p->content.last = false;
+	p->content.name_len = 0;
 	p->items.second = (struct reader){ 0 };
 	p->text_len = 0;
 }

@@ -188,7 +188,8 @@ void smb_write(struct smb *m, const struct smb_written *w)
 /* --- frames ------------------------------------------------------------------------------ */
 
 /* Bytes that nobody reads, or those of a file. */
-static enum outcome pass(struct reader *in, struct smb_side *s, struct pdu *out)
+static enum outcome pass(
+	struct reader *in, struct smb_state *st, struct smb_side *s, struct pdu *out)
 {
 	bool file = s->file_in == 0 && s->file_left > 0;
 	uint32_t want = file ? s->file_left : s->file_in > 0 ? s->file_in : s->skip;
@@ -204,6 +205,11 @@ static enum outcome pass(struct reader *in, struct smb_side *s, struct pdu *out)
 	out->content.len = n;
 	out->content.offset = s->file_offset;
 	out->content.key = s->file_key;
+	for (unsigned i = 0; s->file_offset == 0 && i < SMB_FILES; i++)
+		if (st->file[i].id == s->file_key) {
+			out->content.name = st->file[i].name.at;
+			out->content.name_len = st->file[i].name.len;
+		}
 	s->file_left -= n;
 	s->file_offset += n;
 	return DISSECT_OK;
@@ -284,13 +290,13 @@ static enum outcome smb_dissect(struct reader *in, struct dissect *d, struct pdu
 	if (s->frame_left == 0)
 		return start_frame(in, s, d, out);
 	if (s->skip > 0)
-		return in->left == 0 ? DISSECT_MORE : pass(in, s, out);
+		return in->left == 0 ? DISSECT_MORE : pass(in, st, s, out);
 	uint32_t want = s->frame_left < SMB_WINDOW ? s->frame_left : SMB_WINDOW;
 	d->need = want;
 	if (in->left < want)
 		return DISSECT_MORE;
 	read_command(rd_over(in->at, want), d, out);
-	return pass(in, s, out);
+	return pass(in, st, s, out);
 }
 
 static enum probe smb_probe(struct reader in, uint8_t l4, struct probe_hint *hint)

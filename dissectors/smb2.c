@@ -7,6 +7,7 @@ enum {
 	SESSION_SETUP = 1,
 	TREE_CONNECT = 3,
 	CREATE = 5,
+	CLOSE = 6,
 	WRITE = 9,
 	IOCTL = 11,
 	PIPE_TRANSCEIVE = 0x11c017,
@@ -113,6 +114,15 @@ static void write(struct smb *m, struct reader *r)
 		smb_write(m, &(struct smb_written){ 2, WRITE, id, offset, at, len });
 }
 
+/* The file is written, whole or not. */
+static void close_file(struct smb *m, struct reader *r)
+{
+	rd_skip(r, 16);
+	m->out->content.key = rd_le(r, 8);
+	m->out->content.offset = 0;
+	m->out->content.last = !r->overrun;
+}
+
 static void ioctl(struct smb *m, struct reader *r)
 {
 	rd_skip(r, 4);
@@ -164,4 +174,6 @@ void smb2_command(struct smb *m)
 		write(m, &r);
 	else if (command == IOCTL)
 		ioctl(m, &r);
+	else if (command == CLOSE && !m->reply)
+		close_file(m, &r);
 }

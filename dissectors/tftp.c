@@ -92,7 +92,7 @@ static enum outcome tftp_dissect(struct reader *in, struct dissect *d, struct pd
 	out->dissector = &tftp_dissector;
 	out->dir = opcode == READ || opcode == WRITE ? PDU_REQ : PDU_IND;
 	out->name = "damaged";
-	if (r.overrun || opcode < READ || opcode > OPTIONS)
+	if (d->l4 != L4_UDP || r.overrun || opcode < READ || opcode > OPTIONS)
 		return pdu_bad(out, "not TFTP");
 	out->name = opcode_names[opcode - 1].name;
 	out->code = opcode;

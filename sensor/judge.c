@@ -258,6 +258,14 @@ static void on_first_bytes(
 		watchers_first_bytes(j->o.watchers, f, from, at, bytes);
 }
 
+static void on_content(
+	void *ctx, struct flow *f, unsigned from, struct stamp at, const struct content *c)
+{
+	struct judge *j = ctx;
+	if (watches(j, f))
+		watchers_content(j->o.watchers, f, from, at, c);
+}
+
 static void on_stray(void *ctx, const struct packet *p)
 {
 	struct judge *j = ctx;
@@ -337,6 +345,7 @@ struct judge *judge_new(const struct judge_options *o)
 		.flow_change = on_flow_change,
 		.aside = on_aside,
 		.first_bytes = on_first_bytes,
+		.content = on_content,
 		.stray = on_stray,
 	};
 	struct watch_out out = { .ctx = j, .observe = observed, .anomaly = said, .keep = keep };

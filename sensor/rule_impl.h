@@ -69,7 +69,8 @@ bool pattern_is_hex(const struct pattern *p);
 bool text_folds_equal(const uint8_t *a, size_t n, const uint8_t *b, size_t m, bool cased);
 bool text_folds_within(const uint8_t *text, size_t n, const uint8_t *part, size_t m, bool cased);
 
-struct regex; /* rule_regex.c */
+struct text_set; /* text_set.h */
+struct regex;    /* rule_regex.c */
 struct regex_run;
 struct regex *regex_make(const char *pattern, size_t len, bool i, bool m, bool s, struct err *err);
 void regex_free(struct regex *r);
@@ -122,7 +123,8 @@ struct term {
 		const struct ipset *addrs;
 		const struct field_ref *other;
 	};
-	const struct term *next; /* in the rule or filter it was written in */
+	const struct text_set *set; /* OP_TEXT of many patterns; NULL: ask one by one */
+	const struct term *next;    /* in the rule or filter it was written in */
 };
 
 enum node_kind {

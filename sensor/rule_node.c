@@ -1,5 +1,6 @@
 /* rule_node.c - expressions: built once, then asked with three answers: yes, no, not known yet. */
 #include "sensor/rule_impl.h"
+#include "sensor/text_set.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -202,24 +203,11 @@ static bool in_set(const struct term *t, union number n)
 	return false;
 }
 
-static bool has_key(const struct term *t, uint64_t key)
-{
-	size_t low = 0, high = t->key_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (t->keys[middle] < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < t->key_count && t->keys[low] == key;
-}
-
 static bool text_holds(const struct term *t, const struct look *look, struct value v)
 {
 	struct value text = look_text(look, &t->ref, v);
-	if (t->keys != NULL && t->count > 8 && !has_key(t, key_of_text(text.bytes, text.len)))
-		return false;
+	if (t->op == OP_TEXT && t->set != NULL)
+		return text_set_has(t->set, text.bytes, text.len);
 	for (uint32_t i = 0; i < t->count; i++) {
 		bool holds = t->op == OP_TEXT
 				     ? pattern_matches(&t->patterns[i], text.bytes, text.len)

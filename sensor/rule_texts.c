@@ -1,7 +1,10 @@
 /* rule_texts.c - texts, bytes, addresses, names of the site and other fields into terms. */
 #include "sensor/rule_values.h"
+#include "sensor/text_set.h"
 
 #include <stdlib.h>
+
+enum { SET_LEAST = 9 }; /* so many texts are asked as a set */
 
 /* --- texts ------------------------------------------------------------------------------- */
 
@@ -47,6 +50,8 @@ struct node *values_patterns(struct values *v)
 	}
 	t->patterns = p;
 	t->count = (uint32_t)v->count;
+	if (fine && !v->m->all && v->count >= SET_LEAST)
+		t->set = text_set_make(p, t->count, values_arena(v));
 	if (exact) {
 		qsort(keys, v->count, sizeof *keys, values_by_key);
 		t->keys = keys;

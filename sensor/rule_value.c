@@ -137,6 +137,7 @@ static bool expand(
 	struct word_list *list = list_named(v->l, at, open + 1, (size_t)(close - open - 1));
 	if (list == NULL)
 		return false;
+	v->expanded = true;
 	bool whole = open == y->text && close[1] == '\0';
 	if (whole && depth == 0)
 		v->list = list;
@@ -276,9 +277,12 @@ struct node *rule_values(struct loader *l, const struct yaml *key, const struct 
 	}
 	if (v.null)
 		return with_null(&v);
-	if (v.count == 0 && v.list == NULL) {
+	if (v.count == 0 && !v.expanded) {
 		values_refuse(&v, "has no value to compare with");
 		return NULL;
 	}
+	if (v.count == 0) /* no value in its lists: never equal, always different */
+		return m->neq ? values_node(&v, values_term(&v, OP_EXISTS))
+			      : node_new(values_arena(&v), NODE_NEVER, 0);
 	return present_node(&v);
 }

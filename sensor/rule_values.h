@@ -15,6 +15,7 @@ struct values {
 	bool *listed; /* came from a %name% list: its type is the field's */
 	size_t count, cap;
 	bool null;              /* one of them was null */
+	bool expanded;          /* a %name% list gave values, or none: it may be empty */
 	struct word_list *list; /* the only value is this list as a whole */
 };
 

@@ -56,7 +56,7 @@ static void print_pdus(FILE *out, const uint64_t *pdus)
 	const char *comma = "";
 	fputs("  messages       ", out);
 	for (int i = 0; services[i] != NULL; i++) {
-		if (pdus[i] == 0)
+		if (pdus[i] == 0 || services[i]->tacit)
 			continue;
 		fprintf(out, "%s%s %s", comma, services[i]->name, grouped(pdus[i], n));
 		comma = ", ";

@@ -123,6 +123,12 @@ void watchers_anomaly(struct watchers *w, const struct anomaly *a)
 	ASK(anomaly, a);
 }
 
+void watchers_content(
+	struct watchers *w, struct flow *f, unsigned from, struct stamp at, const struct content *c)
+{
+	ASK(content, f, from, at, c);
+}
+
 void watchers_tick(struct watchers *w, struct stamp now)
 {
 	ASK(tick, now);

@@ -57,6 +57,10 @@ struct watcher {
 		void *self, struct flow *f, unsigned from, struct stamp at, struct reader bytes);
 	/* A TCP packet of no flow that no stack sends. */
 	void (*stray)(void *self, const struct packet *p);
+	/* Bytes of a file in a message that is not told otherwise; those of others are in their
+	 * PDU. */
+	void (*content)(void *self, struct flow *f, unsigned from, struct stamp at,
+		const struct content *c);
 	void (*anomaly)(void *self, const struct anomaly *a);
 	/* About every second of packet time, live of wall time too. May step back. */
 	void (*tick)(void *self, struct stamp now);
@@ -82,6 +86,8 @@ void watchers_first_bytes(
 	struct watchers *w, struct flow *f, unsigned from, struct stamp at, struct reader bytes);
 void watchers_stray(struct watchers *w, const struct packet *p);
 void watchers_anomaly(struct watchers *w, const struct anomaly *a);
+void watchers_content(struct watchers *w, struct flow *f, unsigned from, struct stamp at,
+	const struct content *c);
 void watchers_tick(struct watchers *w, struct stamp now);
 void watchers_finish(struct watchers *w, struct stamp now);
 
