@@ -16,12 +16,12 @@ SENSOR = os.path.join(os.environ.get("BUILD", os.path.join(ROOT, "build")), "bon
 
 # capture: what must be told of it, at least, by sid
 WANTED = {
-    "ndpi__WebattackSQLinj": {1520005},
-    "zeek__20171220_smb_at_schedule": {1540007, 1540008},
-    "zeek__bruteforce": {1580001},
-    "zeek__heartbleed-success": {1510002},
-    "zeek__sshguess": {1550001},
-    "zeek__vnc-scanner": {1570002},
+    "ndpi__WebattackSQLinj": {1620005},
+    "zeek__20171220_smb_at_schedule": {1640007, 1640008},
+    "zeek__bruteforce": {1680001},
+    "zeek__heartbleed-success": {1610002},
+    "zeek__sshguess": {1650001},
+    "zeek__vnc-scanner": {1670002},
 }
 
 
