@@ -23,13 +23,13 @@ const struct dissector contact_service = {
 	.field_count = FIELDS,
 };
 
-struct contact {
+struct contact_watch {
 	const struct watch *watch;
 };
 
 static void *contact_open(const struct watch *w, struct err *err)
 {
-	struct contact *c = calloc(1, sizeof *c);
+	struct contact_watch *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		err_set(err, "no memory");
 	else
@@ -40,7 +40,7 @@ static void *contact_open(const struct watch *w, struct err *err)
 static void contact_flow(
 	void *self, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
 {
-	const struct contact *c = self;
+	const struct contact_watch *c = self;
 	if (change != FLOW_STARTED)
 		return;
 	struct pdu p;
