@@ -48,6 +48,8 @@ static inline void kit_field(char *line, const struct pdu *pdu, unsigned i)
 
 static inline void kit_observed(void *ctx, const struct event *e)
 {
+	if (e->pdu->dissector->tacit)
+		return;
 	struct kit *k = ctx;
 	struct walk w = { .d = e->pdu->dissector };
 	char line[KIT_TEXT] = "";
