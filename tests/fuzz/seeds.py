@@ -252,7 +252,7 @@ def main():
                  b'"devices": "10.0.0.0/8", "verbs": ["stop", "start"], "lower_to": "informational", "reason": "x", "by": "kim"}}'):
         put(out, "fuzz_control", line)
     with open(os.path.join(ROOT, "rules", "README.md"), "rb") as f:
-        for part in re.findall(rb"```yaml\n((?:silences|maintenance):.*?)```", f.read(), re.S):
+        for part in re.findall(rb"```yaml\n((?:names|silences|maintenance):.*?)```", f.read(), re.S):
             put(out, "fuzz_config", part.replace(b"[boiler controller, 10.9.1.0/24]", b"10.9.1.0/24"))
 
 

@@ -109,6 +109,14 @@ def readme_faults():
         done = run("all.yaml", "---\n".join(docs), "-T", "--set", lists)
         if len(docs) < 4 or done.returncode != 0:
             yield "README: %d examples: %s" % (len(docs), done.stderr)
+        os.makedirs(os.path.join(folder, "r", "lists"))
+        with open(os.path.join(folder, "r", "lists", "mine.txt"), "w", encoding="utf-8") as f:
+            f.write("10.9.0.66\n")
+        with open(os.path.join(folder, "r", "a.yaml"), "w", encoding="utf-8") as f:
+            f.write(head % (0, 0) + "detection: {a: {src_ip|expand: '%mine%'}, condition: a}\n")
+        done = subprocess.run([sensor, "-T", "-S", "r"], cwd=folder, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            yield "lists beside the rules of -S are not found: %s" % done.stderr
         for block in settings:
             with open(os.path.join(folder, "site.yaml"), "w", encoding="utf-8") as f:
                 f.write(block)
