@@ -98,19 +98,20 @@ def measure(what, capture, budget):
     say("memory at its peak", ours[1], "MiB")
 
 
-def everything_for(folder):
-    """A configuration that follows everything, with points on every controller of the mix."""
-    config = os.path.join(folder, "everything.yaml")
+def everything_for(folder, capture):
+    """A configuration that follows everything, with points on every controller of the mix, and a baseline of it."""
+    config, site = (os.path.join(folder, n) for n in ("everything.yaml", "site.yaml"))
+    everything.learn(SENSOR, capture, site)
     frame = bytearray(34)
     frame[26:34] = bytes([10, 9, 0, 5, 10, 9, 0, 10])
     devices = [".".join(str(b) for b in mix.moved(frame, n)[30:34]) for n in range(MB * 16)]
-    everything.write(config, devices)
+    everything.write(config, devices, site, os.path.join(folder, "evidence"))
     return config
 
 
 def measure_everything(folder, capture):
     """The whole sensor, and what each part of it costs: rules, and watchers without rules."""
-    config = everything_for(folder)
+    config = everything_for(folder, capture)
     never = ["-S", os.path.join(HERE, "never.yaml")]
     bare, ours, mute, load, load_mute = in_turn([BARE, capture], sensor(capture, "-c", config, *RULES), sensor(capture, "-c", config, *never),
                                                 [SENSOR, "--quiet", "-T", "-c", config, *RULES], [SENSOR, "--quiet", "-T", "-c", config, *never])

@@ -3,6 +3,9 @@
 Assets, scans, ledger, view and folding are on by themselves; here are the parts that want to be told what to follow.
 """
 
+import os
+import subprocess
+
 TAGS = """    level: {modbus: holding 0, type: i16, scale: 0.1, unit: m}
     flow: {modbus: holding 2, type: u32}
     pump: {modbus: coil 3}
@@ -19,12 +22,23 @@ def moved(address, by):
     return "%d.%d.%d.%d" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
 
 
-def write(path, devices):
-    """For controllers at these addresses."""
+def learn(sensor, capture, site):
+    """A baseline of what goes on in a capture."""
+    if os.path.exists(site):
+        os.unlink(site)
+    subprocess.run([sensor, "learn", "--quiet", "-k", "none", "-r", capture, "-o", site], check=True, stdin=subprocess.DEVNULL)
+
+
+def write(path, devices, site=None, evidence=None):
+    """For controllers at these addresses; a baseline to hold the traffic against, a folder for the packets of alerts."""
     devices = list(dict.fromkeys(devices))
     with open(path, "w", encoding="utf-8") as f:
         f.write("zones:\n  plant: {level: 1, prefixes: [10.0.0.0/8]}\n")
         f.write("limits:\n  points: %d\n" % max(20000, 6 * len(devices)))
+        if site is not None:
+            f.write("baseline:\n  - {name: run, file: %s}\n" % site)
+        if evidence is not None:
+            f.write("evidence:\n  folder: %s\n  level: critical\n  rate: 6\n  size: 64\n" % evidence)
         f.write("points:\n")
         for device in devices:
             f.write("  %s:\n%s" % (device, TAGS))

@@ -26,10 +26,12 @@ PLANTS, PLANT = 400, 50         # of the soak; sessions in flood.c
 MIB = 1 << 20
 # Small enough for a million strangers to fill every table, so that each has to say so.
 SMALL = ["limits.flows=20000", "limits.anomalies=4096", "limits.waiting=2048", "alerts.open=4096", "alerts.memory=4", "assets.devices=1024",
-         "assets.talkers=4096", "detection.memory=1"]
-PEAK_MIB = 90                   # program, rules and output, and those tables full
-FULL = {"flow_table_full", "fragments_full", "alerts_full", "assets_full", "detection_memory_full"}
-EVICTED = ("flow.evicted", "asset.evicted", "detect.alerts_closed_early", "detect.memory_evicted", "detect.wait_full", "skipped.fragments")
+         "assets.talkers=4096", "detection.memory=1", "scan.sources=1024", "scan.contacts=8192", "scan.waiting=2048", "spread.hosts=1024",
+         "spread.contents=256"]
+PEAK_MIB = 120                  # program, rules and output, and those tables full
+FULL = {"flow_table_full", "fragments_full", "alerts_full", "assets_full", "detection_memory_full", "scan_full", "spread_full"}
+EVICTED = ("flow.evicted", "asset.evicted", "detect.alerts_closed_early", "detect.memory_evicted", "detect.wait_full", "scan.evicted",
+           "scan.hurried", "spread.evicted", "skipped.fragments")
 failures = []
 passed = 0
 
@@ -59,8 +61,12 @@ def read_counts(pipe, count):
 def soak(folder):
     captures = [os.path.join(ROOT, "pcaps", "real", n) for n in sorted(os.listdir(os.path.join(ROOT, "pcaps", "real"))) if n.endswith(".pcap")]
     captures.append(os.path.join(ROOT, "pcaps", "demo", "plant.pcap"))
-    config = os.path.join(folder, "everything.yaml")
-    everything.write(config, [everything.moved(address, n) for n in range(PLANTS) for address in ("10.9.0.10", "10.9.0.20")])
+    config, site, some = (os.path.join(folder, n) for n in ("everything.yaml", "site.yaml", "some.pcap"))
+    with open(some, "wb") as out:  # every plant once
+        subprocess.run([LOOP, str(PLANTS * 1000), str(PLANTS), *captures[:-1]], check=True, stdout=out, stderr=subprocess.DEVNULL)
+    everything.learn(SENSOR, some, site)
+    devices = [everything.moved(address, n) for n in range(PLANTS) for address in ("10.9.0.10", "10.9.0.20")]
+    everything.write(config, devices, site, os.path.join(folder, "evidence"))
     began = time.monotonic()
     loop = subprocess.Popen([LOOP, str(PACKETS), str(PLANTS), *captures], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     sensor = subprocess.Popen([SENSOR, "-c", config, "-S", os.path.join(ROOT, "rules"), "-r", "-", "-o", "file:/dev/null"], stdin=loop.stdout,
