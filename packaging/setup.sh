@@ -9,7 +9,7 @@ set -eu
 build='gcc make libc6-dev pkg-config libpcap-dev libyaml-dev libhiredis-dev libjansson-dev libpcre2-dev
 	libgnutls28-dev libcap-ng-dev libseccomp-dev libxxhash-dev uthash-dev libmicrohttpd-dev libcurl4-gnutls-dev
 	libsqlite3-dev libsodium-dev libzstd-dev zlib1g-dev'
-tests='libcmocka-dev clang libclang-rt-dev python3 python3-yaml python3-jsonschema'
+tests='libcmocka-dev clang libclang-rt-dev python3 python3-yaml python3-jsonschema tzdata'
 lint='clang-format cppcheck shellcheck mandoc python3 python3-yaml python3-jsonschema git'
 
 list=false

@@ -65,8 +65,8 @@ static void step(void *ctx, enum quiet_step step, const struct silence *s, const
 		[WINDOW_BEGAN] = "maintenance_began",
 		[WINDOW_ENDED] = "maintenance_ended" };
 	const struct moment *m = ctx;
-	/* Alerts that wait or are held point to the window. */
-	if (step == WINDOW_ENDED)
+	/* Alerts that wait or are held point to the window, which goes. */
+	if (step == WINDOW_ENDED && w->live)
 		judge_end(m->run->judge);
 	audit_tell(m->run, m->at, actions[step], s, w, NULL);
 }
