@@ -19,6 +19,7 @@ struct evidence_ring {
 	uint64_t oldest, newest; /* indexes in use, from 1 */
 	uint8_t *bytes;
 	uint64_t size, pos; /* of bytes; where the next frame goes, counted on and on */
+	uint64_t lap;       /* pos at the start of bytes */
 };
 
 struct evidence_ring *evidence_ring_new(size_t bytes, uint64_t seed)
@@ -68,10 +69,14 @@ static uint64_t address(const struct evidence_ring *r, const struct addr *a)
 	return key_mix(key_mix(r->seed, half[0]), half[1]);
 }
 
+static uint32_t host_of(uint64_t address)
+{
+	return (uint32_t)(address >> 32) | 1;
+}
+
 uint32_t evidence_host(const struct evidence_ring *r, const struct addr *a)
 {
-	uint32_t host = (uint32_t)(address(r, a) >> 32);
-	return host == 0 ? 1 : host;
+	return host_of(address(r, a));
 }
 
 /* Never 0. */
@@ -80,11 +85,15 @@ static uint64_t spoken(uint64_t key)
 	return key == 0 ? 1 : key;
 }
 
+static uint64_t key_of(uint8_t l4, uint64_t a, uint16_t a_port, uint64_t b, uint16_t b_port)
+{
+	return spoken(key_mix(key_mix(a, a_port) + key_mix(b, b_port), l4));
+}
+
 uint64_t evidence_key(const struct evidence_ring *r, uint8_t l4, const struct addr *a,
 	uint16_t a_port, const struct addr *b, uint16_t b_port)
 {
-	uint64_t one = key_mix(address(r, a), a_port), other = key_mix(address(r, b), b_port);
-	return spoken(key_mix(one + other, l4));
+	return key_of(l4, address(r, a), a_port, address(r, b), b_port);
 }
 
 /* --- keeping ----------------------------------------------------------------------------- */
@@ -92,10 +101,10 @@ uint64_t evidence_key(const struct evidence_ring *r, uint8_t l4, const struct ad
 /* Where @n bytes in one piece may go. */
 static uint64_t room(struct evidence_ring *r, uint32_t n)
 {
-	uint64_t at = r->pos, off = at % r->size;
-	if (off + n > r->size)
-		at += r->size - off;
-	r->pos = at + n;
+	if (r->pos - r->lap + n > r->size)
+		r->lap = r->pos = r->lap + r->size;
+	uint64_t at = r->pos;
+	r->pos += n;
 	while (r->oldest <= r->newest && (r->record[r->oldest & r->mask].pos + r->size < r->pos ||
 						 r->newest - r->oldest >= r->mask))
 		r->oldest++;
@@ -109,25 +118,28 @@ void evidence_ring_keep(struct evidence_ring *r, const struct packet *p)
 	r->record[++r->newest & r->mask] = (struct kept_frame){ .ts_ns = p->at.ts_ns,
 		.frame = p->at.frame,
 		.pos = at,
+		.off = (uint32_t)(at - r->lap),
 		.caplen = n,
 		.wirelen = p->wirelen,
 		.link = p->link };
-	memcpy(r->bytes + at % r->size, p->bytes, n);
+	memcpy(r->bytes + (at - r->lap), p->bytes, n);
 }
 
 void evidence_ring_file(struct evidence_ring *r, const struct packet *p, bool done)
 {
 	struct kept_frame *k = &r->record[r->newest & r->mask];
-	if (done && p->pieces != 0)
-		k->pieces = spoken(key_mix(r->seed, p->pieces));
-	if (done)
-		k->key = evidence_key(r, p->l4, &p->src, p->sport, &p->dst, p->dport);
-	else if (p->pieces != 0)
-		k->key = spoken(key_mix(r->seed, p->pieces));
+	uint64_t pieces = p->pieces == 0 ? 0 : spoken(key_mix(r->seed, p->pieces));
 	if (done || p->src.family != 0) {
-		k->host[0] = evidence_host(r, &p->src);
-		k->host[1] = evidence_host(r, &p->dst);
+		uint64_t src = address(r, &p->src), dst = address(r, &p->dst);
+		k->host[0] = host_of(src);
+		k->host[1] = host_of(dst);
+		if (done)
+			k->key = key_of(p->l4, src, p->sport, dst, p->dport);
 	}
+	if (done)
+		k->pieces = pieces;
+	else
+		k->key = pieces;
 	if (k->key == 0)
 		return;
 	uint64_t *bucket = &r->bucket[k->key >> 20 & r->bucket_mask];
@@ -155,7 +167,7 @@ struct kept_frame *evidence_ring_at(const struct evidence_ring *r, uint64_t i)
 
 const uint8_t *evidence_ring_bytes(const struct evidence_ring *r, const struct kept_frame *k)
 {
-	return r->bytes + k->pos % r->size;
+	return r->bytes + k->off;
 }
 
 uint64_t evidence_ring_find(const struct evidence_ring *r, uint64_t frame)

@@ -11,8 +11,9 @@ struct kept_frame {
 	uint64_t frame;
 	uint64_t key;    /* of its conversation, or of the fragments it is one of; 0: none */
 	uint64_t pieces; /* of the fragments that this frame completed; 0: none */
-	uint64_t pos;
-	uint32_t back; /* to the one before in its bucket; 0: none */
+	uint64_t pos;    /* of its bytes, counted on and on */
+	uint32_t off;    /* and where they are */
+	uint32_t back;   /* to the one before in its bucket; 0: none */
 	uint32_t caplen, wirelen, link;
 	uint32_t host[2]; /* of the innermost IP addresses; 0: no IP */
 	uint32_t mark;    /* the collector's */
