@@ -352,7 +352,8 @@ class Talk:
         elif words[0] == "ack":
             self.segment(self.flow, {">": 0, "<": 1}[words[1]], ACK)
         elif words[0] == "reset":
-            self.segment(self.flow, {">": 0, "<": 1}[words[1] if len(words) > 1 else "<"], RST | ACK)
+            side = {">": 0, "<": 1}[words[1] if len(words) > 1 else "<"]
+            self.segment(self.flow, side, RST | ACK, seq=(self.flow.seq[side] + int((words + [0, 0])[2] or 0)) % 2 ** 32)
         elif words[0] == "arp":
             self.arp(words[1:])
         elif words[0] == "raw":

@@ -32,11 +32,12 @@ struct anomaly {
 
 /* What becomes of a conversation. */
 enum flow_change {
-	FLOW_STARTED,  /* its first packet was seen */
-	FLOW_ANSWERED, /* the other end has sent something too */
-	FLOW_REFUSED,  /* TCP: the other end's first packet is a reset */
-	FLOW_WENT_ON,  /* TCP: payload keeps coming after its end was seen: that was forged */
-	FLOW_ENDED,    /* about to be forgotten */
+	FLOW_STARTED,     /* its first packet was seen */
+	FLOW_ANSWERED,    /* the other end has sent something too */
+	FLOW_REFUSED,     /* TCP: the other end's first packet is a reset */
+	FLOW_WENT_ON,     /* TCP: payload keeps coming after its end was seen: that was forged */
+	FLOW_BLIND_RESET, /* TCP: a reset far outside the window, which nobody believes */
+	FLOW_ENDED,       /* about to be forgotten */
 };
 
 /* A frame that is neither TCP nor UDP. */
@@ -58,7 +59,8 @@ struct inspector {
 	/* The flow is about to be forgotten: @why is static ("closed", "timeout", "evicted",
 	 * "end"). */
 	void (*flow_end)(void *ctx, struct flow *f, const char *why);
-	/* FLOW_ANSWERED and FLOW_REFUSED, once, and FLOW_WENT_ON, by end[@from]; may be NULL. */
+	/* FLOW_ANSWERED and FLOW_REFUSED, once, FLOW_WENT_ON and FLOW_BLIND_RESET, by end[@from];
+	 * may be NULL. */
 	void (*flow_change)(
 		void *ctx, struct flow *f, enum flow_change change, unsigned from, struct stamp at);
 	void (*aside)(void *ctx, const struct aside *a); /* may be NULL */

@@ -13,6 +13,7 @@ enum {
 	EMPTY_S = 300,    /* one that never said anything */
 	FOREIGN_S = 3600, /* one that is not ours */
 	LATE_MAX = 3,     /* payloads after the end until it is taken back */
+	FAR_OFF = 1 << 20 /* bytes from what comes next that no window of a plant reaches */
 };
 
 static void fill_defaults(struct transport_options *o)
@@ -249,9 +250,31 @@ static bool goes_on(struct flow_slot *s, unsigned from, const struct packet *p)
 	return true;
 }
 
+static void tell_change(struct transport *t, struct flow_slot *s, enum flow_change change,
+	unsigned from, struct stamp at)
+{
+	if (t->inspector->flow_change != NULL)
+		t->inspector->flow_change(t->inspector->ctx, &s->flow, change, from, at);
+}
+
+/* A reset far outside the window: the other end does not believe it (RFC 9293, 3.5.3), so neither
+ * do we. Whoever sent it does not see the connection. */
+static bool is_blind(const struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	const struct stream *st = s->flow.stream;
+	if (!(p->tcp_flags & TCP_RST) || s->mode != FLOW_OURS || !st->half[from].started)
+		return false;
+	int32_t off = seq_after(p->seq, st->half[from].next);
+	return off > FAR_OFF || off < -FAR_OFF;
+}
+
 static void take_end(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
+	if (is_blind(s, from, p)) {
+		tell_change(t, s, FLOW_BLIND_RESET, from, p->at);
+		return;
+	}
 	if (p->tcp_flags & TCP_FIN)
 		s->fin[from] = true;
 	if (s->closed || (!(p->tcp_flags & TCP_RST) && !(s->fin[0] && s->fin[1])))
@@ -266,9 +289,7 @@ static void answered(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	bool refused = s->flow.l4 == L4_TCP && (p->tcp_flags & TCP_RST) != 0;
-	if (t->inspector->flow_change != NULL)
-		t->inspector->flow_change(t->inspector->ctx, &s->flow,
-			refused ? FLOW_REFUSED : FLOW_ANSWERED, from, p->at);
+	tell_change(t, s, refused ? FLOW_REFUSED : FLOW_ANSWERED, from, p->at);
 }
 
 static void count_packet(
@@ -295,9 +316,7 @@ static bool take_payload(
 	if (s->closed && ++s->late > LATE_MAX) {
 		s->closed = s->flow.ended = s->fin[0] = s->fin[1] = false;
 		transport_relist(t, s);
-		if (t->inspector->flow_change != NULL)
-			t->inspector->flow_change(
-				t->inspector->ctx, &s->flow, FLOW_WENT_ON, from, p->at);
+		tell_change(t, s, FLOW_WENT_ON, from, p->at);
 	}
 	bool fresh = stream_packet(t, s, from, p, copy);
 	if (s->list == FLOWS_EMPTY)

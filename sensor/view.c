@@ -284,6 +284,21 @@ static void forget(struct view *v, const struct flow *f)
 	v->overlaps = kept;
 }
 
+static void forged_end(
+	struct view *v, struct flow *f, unsigned from, struct stamp at, const char *detail)
+{
+	if (f->dissector == NULL || f->dissector->office)
+		return;
+	struct view_note n = { .kind = VIEW_RESET,
+		.flow = f,
+		.from = from,
+		.at = at,
+		.protocol = f->dissector->name,
+		.code = PDU_NO_CODE,
+		.detail = detail };
+	view_observe(v->watch, &n);
+}
+
 static void on_flow(
 	void *self, struct flow *f, enum flow_change change, unsigned from, struct stamp at)
 {
@@ -291,15 +306,10 @@ static void on_flow(
 	if (change == FLOW_ENDED) {
 		tell_overlaps(v);
 		forget(v, f);
-	} else if (change == FLOW_WENT_ON && f->dissector != NULL && !f->dissector->office) {
-		struct view_note n = { .kind = VIEW_RESET,
-			.flow = f,
-			.from = from,
-			.at = at,
-			.protocol = f->dissector->name,
-			.code = PDU_NO_CODE,
-			.detail = "the connection goes on after its end was seen" };
-		view_observe(v->watch, &n);
+	} else if (change == FLOW_WENT_ON) {
+		forged_end(v, f, from, at, "the connection goes on after its end was seen");
+	} else if (change == FLOW_BLIND_RESET) {
+		forged_end(v, f, from, at, "a reset far outside the window");
 	}
 }
 

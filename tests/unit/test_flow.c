@@ -124,6 +124,28 @@ static void takes_a_new_handshake_for_a_new_flow(void **state)
 	}
 }
 
+/* Anybody can send a reset; one whose number is far off ends nothing. */
+static void goes_on_after_a_blind_reset(void **state)
+{
+	(void)state;
+	static const uint32_t far_off[] = { 5001 + (2u << 20), 5001 - (2u << 20), 0x80001000 };
+	static const uint32_t near[] = { 5001, 5002, 4000, 5001 + 65535 };
+	uint8_t b[16];
+	toy(b, 0, 1, 16);
+	for (unsigned i = 0; i < 7; i++) {
+		struct kit *k = kit_new(NULL);
+		handshake(k);
+		tcp(k, 0, 1001, b, 16);
+		tcp(k, 1, 5001, b, 16);
+		bool far = i < 3;
+		tcp_flags(k, 1, 16 + (far ? far_off[i] : near[i - 3]), 0, TCP_RST, NULL, 0);
+		k->now_ns += INT64_C(12000000000);
+		transport_tick(k->t, k->now_ns);
+		assert_int_equal(k->ended, far ? 0 : 1);
+		kit_free(k);
+	}
+}
+
 static void tells_the_last_words_before_the_end(void **state)
 {
 	(void)state;
@@ -314,6 +336,7 @@ int main(void)
 		cmocka_unit_test(keeps_a_session_that_is_silent_for_hours),
 		cmocka_unit_test(forgets_what_ended),
 		cmocka_unit_test(takes_a_new_handshake_for_a_new_flow),
+		cmocka_unit_test(goes_on_after_a_blind_reset),
 		cmocka_unit_test(tells_the_last_words_before_the_end),
 		cmocka_unit_test(stays_within_its_cap_under_a_flood),
 		cmocka_unit_test(forgets_half_open_connections_soon),
