@@ -248,6 +248,16 @@ def ping_ordinary():
     return net
 
 
+def ping_half():
+    """An ordinary ping, of whose requests the mirror shows one in six."""
+    net = Net(step=50 * MS)
+    for i in range(24):
+        data = struct.pack("<QQ", 1700000000 + i, i * 977) + bytes(range(16, 56))
+        net.ping("10.9.3.250", "10.9.3.1", i, data if i % 6 == 0 else None, data)
+    net.talk("10.9.3.250", "10.9.3.1", 502, READ, VALUES)
+    return net
+
+
 def ping_manager():
     """A network manager pings twenty devices for the first time, with a payload, and they answer."""
     net = Net(step=50 * MS)
@@ -300,7 +310,7 @@ def icmp_kinds():
 
 
 CAPTURES = (hmi_start, switch_restarts, half_mirror, probe_a_minute, port_a_minute, known_manager, knocks, peer_to_peer, worm, plc_worm, gateway,
-            resolver, ping_tunnel, ping_upload, ping_ordinary, ping_manager, arp_start, icmp_kinds)
+            resolver, ping_tunnel, ping_upload, ping_ordinary, ping_half, ping_manager, arp_start, icmp_kinds)
 
 if __name__ == "__main__":
     for make in CAPTURES:

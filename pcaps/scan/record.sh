@@ -1,7 +1,7 @@
 #!/bin/sh
 # record.sh - records the captures of this folder again: nmap and a toy worm between hosts in network namespaces of
-# their own; run it as root. Not part of any test: what is recorded differs in times and ports. Needs nmap, tcpdump
-# and ethtool. Five minutes, most of them for the slow scan.  usage: record.sh [NAME]
+# their own; run it as root. Not part of any test: what is recorded differs in times and ports. Needs nmap,
+# tcpdump, ethtool and ptunnel-ng. Five minutes, most of them for the slow scan.  usage: record.sh [NAME]
 #   attacker 10.8.0.66 -- router -- plant 10.9.0.10 .11 .12 (502 is open, all else refused; other addresses are dark)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -63,7 +63,7 @@ record() {
 	if [ "${only:-$name}" != "$name" ]; then
 		return
 	fi
-	tcpdump -q -Z root -i out -s 128 -U -w "$to/$name.pcap" ip or arp >/dev/null 2>&1 &
+	tcpdump -q -Z root -i out -s "${snap:-128}" -U -w "$to/$name.pcap" ip or arp >/dev/null 2>&1 &
 	dump=$!
 	sleep 1
 	"$@" >/dev/null
@@ -82,3 +82,30 @@ record stealth sh -c 'nmap -n -Pn -sN -p 20-24 10.9.0.10; nmap -n -Pn -sF -p 30-
 record ping-sweep nmap -n -sn -PE --max-retries 0 10.9.0.0/26
 record arp-sweep nmap -n -sn --max-retries 0 10.8.0.0/26
 record slow-horizontal nmap -n -Pn -sS -T1 --max-hostgroup 1 --max-retries 0 --scan-delay 15s -p 502 10.9.0.10,50-59
+
+# A page of 6 KiB is fetched through ping: ptunnel-ng serves at the plant, its client listens beside the attacker.
+tunnel() {
+	at_plant sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+	ip link set lo up
+	nsenter -t $plant -n ptunnel-ng -R8000 -r10.9.0.10 >/dev/null 2>&1 &
+	proxy=$!
+	nsenter -t $plant -n python3 -c '
+import http.server
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(bytes(i * i % 251 for i in range(6144)))
+http.server.HTTPServer(("10.9.0.10", 8000), Page).handle_request()' >/dev/null 2>&1 &
+	ptunnel-ng -p10.9.0.10 -l8001 -r10.9.0.10 -R8000 >/dev/null 2>&1 &
+	client=$!
+	sleep 2
+	python3 -c '
+import urllib.request
+print(len(urllib.request.urlopen("http://127.0.0.1:8001/", timeout=20).read()))' || :
+	sleep 1
+	kill $proxy $client
+}
+
+snap=0
+record ptunnel tunnel

@@ -258,6 +258,27 @@ static void a_reply_returns_what_was_asked(void **state)
 	}
 }
 
+/* Requests that the mirror lost make no tunnel; replies that nobody asked for and that hold news
+ * do. */
+static void nobody_answers_before_he_is_asked(void **state)
+{
+	(void)state;
+	for (unsigned news = 0; news < 2; news++) {
+		struct watch_kit *k = kit_of(&icmp_watcher);
+		k->config.checksums = false;
+		kit_open(k);
+		for (uint16_t i = 0; i < 8; i++) {
+			uint8_t data[64];
+			memset(data, news ? i : 'a', sizeof data);
+			if (i == 0)
+				ping(k, false, i, data, sizeof data);
+			ping(k, true, i, data, sizeof data);
+		}
+		assert_int_equal(kit_count(k, "tunnel", B) > 0, news);
+		kit_close(k);
+	}
+}
+
 static void is_told_of_pings_that_never_say_the_same(void **state)
 {
 	(void)state;
@@ -292,6 +313,7 @@ int main(void)
 		cmocka_unit_test(reads_icmp_at_every_cut),
 		cmocka_unit_test(verifies_the_sum),
 		cmocka_unit_test(a_reply_returns_what_was_asked),
+		cmocka_unit_test(nobody_answers_before_he_is_asked),
 		cmocka_unit_test(is_told_of_pings_that_never_say_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
