@@ -48,9 +48,7 @@ static void met_mac(
 	if (!e->has_mac || !mac_is_card(e->mac) || addr_is_loopback(&e->ip))
 		return;
 	if (!a->has_mac) {
-		a->has_mac = true;
-		a->mac_vlan = vlan;
-		memcpy(a->mac, e->mac, 6);
+		asset_set_card(s, a, e->mac, vlan);
 		asset_changed(s, a, CHANGE_MAC, at);
 	} else if (a->mac_vlan == vlan && memcmp(a->mac, e->mac, 6) != 0) {
 		other_mac(s, a, e->mac, vlan, at);
@@ -61,7 +59,8 @@ static void met_station(struct assets *s, const struct flow *f, unsigned end)
 {
 	const struct endpoint *e = &f->end[end];
 	if (e->has_mac && mac_is_card(e->mac))
-		station_speaks_for(station_put(s, e->mac, flow_inner_vlan(f)), e->ip.bytes);
+		station_speaks_for(
+			s, station_put(s, e->mac, flow_inner_vlan(f), RANK_SEEN), &e->ip);
 }
 
 /* --- devices and talks ------------------------------------------------------------------- */

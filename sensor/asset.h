@@ -80,8 +80,9 @@ struct asset {
 
 	uint8_t family;
 	bool has_mac, told, engineers, programmer, dirty;
-	bool learnt;   /* while assets.learn lasted */
-	bool replaced; /* it says that it is another than before */
+	bool learnt;     /* while assets.learn lasted */
+	bool card_known; /* its card was met before, at another address */
+	bool replaced;   /* it says that it is another than before */
 	uint8_t mac[6], old_mac[6];
 	uint16_t mac_vlan;
 	uint16_t name, role, zone; /* site labels */
@@ -120,6 +121,9 @@ struct talk {
 	int64_t first_ns;
 };
 
+/* So many addresses are those of a router; a host with IPv6 has four. */
+enum { STATION_ROUTER = 6 };
+
 /* A network card, and what addresses it speaks for. */
 struct station {
 	struct roster_entry entry;
@@ -130,10 +134,10 @@ struct station {
 	uint8_t addresses; /* told apart, at most STATION_ROUTER: then it is a router */
 	uint8_t taken;     /* addresses of different others that it took */
 	uint8_t victim[6]; /* the first of these */
-	uint8_t address[4][16];
+	uint8_t address[STATION_ROUTER][16]; /* of IPv6 the network alone: a host has many there */
+	uint32_t devices;                    /* that were met behind it */
 	int64_t taken_ns;
 };
-enum { STATION_ROUTER = 4 };
 
 struct assets {
 	const struct watch *watch;

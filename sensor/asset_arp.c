@@ -160,7 +160,7 @@ static void tell(struct assets *s, const struct news *n, const struct packet *p)
 static unsigned taken(struct assets *s, const struct arp *arp, const uint8_t from[6], uint16_t vlan,
 	int64_t now_ns)
 {
-	struct station *c = station_put(s, arp->mac, vlan);
+	struct station *c = station_put(s, arp->mac, vlan, RANK_SEEN);
 	if (c == NULL)
 		return 0;
 	if (now_ns - c->taken_ns > TAKEN_WITHIN || now_ns < c->taken_ns)
@@ -240,10 +240,11 @@ static void meet(struct assets *s, struct news *n, const struct packet *p, uint1
 	if (a->has_mac) {
 		memcpy(a->old_mac, a->mac, 6);
 		a->mac_ns = p->at.ts_ns;
+		a->mac_vlan = vlan;
+		memcpy(a->mac, end.mac, 6);
+	} else {
+		asset_set_card(s, a, end.mac, vlan);
 	}
-	a->has_mac = true;
-	a->mac_vlan = vlan;
-	memcpy(a->mac, end.mac, 6);
 	asset_changed(s, a, CHANGE_MAC, p->at);
 }
 

@@ -227,6 +227,8 @@ static void take(struct assets *s, const struct asset *read)
 	a->zone = fresh.zone;
 	a->first = fresh.first;
 	a->told = a->learnt = true;
+	if (a->has_mac)
+		asset_set_card(s, a, read->mac, read->mac_vlan);
 }
 
 size_t assets_read(struct assets *s, char *text)

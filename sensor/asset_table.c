@@ -283,11 +283,11 @@ struct station *station_find(const struct assets *s, const uint8_t mac[6], uint1
 	return roster_find(s->stations, &key);
 }
 
-struct station *station_put(struct assets *s, const uint8_t mac[6], uint16_t vlan)
+struct station *station_put(struct assets *s, const uint8_t mac[6], uint16_t vlan, unsigned rank)
 {
 	struct station_key key = station_key(mac, vlan);
 	bool fresh;
-	return roster_put(s->stations, &key, RANK_SEEN, &fresh);
+	return roster_put(s->stations, &key, rank, &fresh);
 }
 
 bool station_is_router(const struct station *c)
@@ -295,14 +295,29 @@ bool station_is_router(const struct station *c)
 	return c != NULL && c->addresses >= STATION_ROUTER;
 }
 
-void station_speaks_for(struct station *c, const uint8_t address[16])
+void station_speaks_for(struct assets *s, struct station *c, const struct addr *ip)
 {
+	uint8_t address[16] = { 0 };
 	if (c == NULL || c->addresses >= STATION_ROUTER)
 		return;
+	memcpy(address, ip->bytes, ip->family == 6 ? 8 : 16);
 	for (unsigned i = 0; i < c->addresses; i++)
 		if (memcmp(c->address[i], address, 16) == 0)
 			return;
 	memcpy(c->address[c->addresses++], address, 16);
+	if (station_is_router(c)) /* which a flood shall not make us forget */
+		roster_touch(s->stations, c, RANK_PROVEN);
+}
+
+void asset_set_card(struct assets *s, struct asset *a, const uint8_t mac[6], uint16_t vlan)
+{
+	struct station *c = station_put(s, mac, vlan, a->entry.rank);
+	a->card_known = c != NULL && c->devices > 0 && !station_is_router(c);
+	a->has_mac = true;
+	a->mac_vlan = vlan;
+	memcpy(a->mac, mac, 6);
+	if (c != NULL)
+		c->devices++;
 }
 
 bool asset_is_routed(const struct assets *s, const struct asset *a)

@@ -27,9 +27,11 @@ bool asset_is_routed(const struct assets *s, const struct asset *a);
 uint16_t asset_vlan(const struct assets *s, const struct flow *f);
 uint16_t flow_inner_vlan(const struct flow *f);
 struct station *station_find(const struct assets *s, const uint8_t mac[6], uint16_t vlan);
-struct station *station_put(struct assets *s, const uint8_t mac[6], uint16_t vlan);
+struct station *station_put(struct assets *s, const uint8_t mac[6], uint16_t vlan, unsigned rank);
 bool station_is_router(const struct station *c);
-void station_speaks_for(struct station *c, const uint8_t address[16]);
+void station_speaks_for(struct assets *s, struct station *c, const struct addr *ip);
+/* The first card that it is met behind. */
+void asset_set_card(struct assets *s, struct asset *a, const uint8_t mac[6], uint16_t vlan);
 bool mac_is_group(const uint8_t mac[6]);
 /* One device's own, which no other has. */
 bool mac_is_card(const uint8_t mac[6]);

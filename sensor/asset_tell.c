@@ -27,6 +27,7 @@ enum {
 	F_PLANT,
 	F_LEARNING,
 	F_NAMED,
+	F_CARD,
 	F_ASKED,
 	F_SILENT,
 	F_USUAL,
@@ -63,6 +64,7 @@ static const struct field fields[FIELDS] = {
 	[F_PLANT]    = { "asset.plant", FIELD_UINT, NULL, "1: that is a plant's protocol, else 0", NULL },
 	[F_LEARNING] = { "asset.learning", FIELD_UINT, NULL, "1 while assets.learn lasts, and the site gets known", NULL },
 	[F_NAMED]    = { "asset.named", FIELD_UINT, NULL, "1: the configuration names the device", NULL },
+	[F_CARD]     = { "asset.card_known", FIELD_UINT, NULL, "1: its network card was met before, at another address, and is no router's", NULL },
 	[F_ASKED]    = { "asset.asked", FIELD_UINT, NULL, "1: a silent device is still being asked, 0: nobody asks", NULL },
 	[F_SILENT]   = { "asset.silent_for", FIELD_UINT, "s", "how long it has not answered", NULL },
 	[F_USUAL]    = { "asset.usual_gap", FIELD_UINT, "s", "longest usual time between its answers", NULL },
@@ -111,6 +113,7 @@ static void put_device(
 	pdu_cstr(pdu, F_ROLE, asset_role_text(s, a));
 	pdu_uint(pdu, F_SERVES, a->serves != 0);
 	pdu_uint(pdu, F_NAMED, a->name != 0);
+	pdu_uint(pdu, F_CARD, a->card_known);
 	pdu_uint(pdu, F_LEARNING, event == ASSET_NEW ? a->learnt : asset_is_learning(s));
 	if (a->has_mac && !asset_is_routed(s, a))
 		put_mac(pdu, F_MAC, a->mac);
