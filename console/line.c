@@ -99,6 +99,7 @@ static bool read_event(struct line_event *e)
 	e->sensor = text_of(event, "host");
 	e->n = number_of(bongsu, "n", 0);
 	e->count = number_of(bongsu, "count", 1);
+	e->total = number_of(bongsu, "total", 0);
 	e->verb = text_of(bongsu, "verb");
 	e->rule = text_of(bongsu, "rule");
 	e->sid = number_of(alert, "signature_id", 0);
@@ -325,6 +326,8 @@ void line_write(struct buf *out, const struct line_event *e, const struct line_s
 		put(out, e->reason, TITLE);
 	}
 	write_point(out, e);
-	if (e->count > 1)
+	if (e->count > 1 || e->total > 1)
 		buf_printf(out, " ×%" PRId64, e->count);
+	if (e->total > 1)
+		buf_printf(out, " (%" PRId64 " in all)", e->total);
 }

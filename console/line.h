@@ -33,7 +33,7 @@ struct line_event {
 	const char *rule;        /* UUID, or NULL */
 	int64_t sid;             /* 0: none */
 	const char *sensor;
-	int64_t n, count;
+	int64_t n, count, total;             /* total: of an alert that is open, by now */
 	const char *point, *point_unit;      /* what the site calls a value; or NULL */
 	const json_t *old_value, *new_value; /* of it; NULL: not known */
 };

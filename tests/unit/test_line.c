@@ -46,6 +46,25 @@ static void an_alert_says_who_did_what_to_which_device(void **state)
 		"rejected (illegal_data_address) in 12 ms  Modbus registers written ×4");
 }
 
+static void an_open_alert_says_how_many_it_is_by_now(void **state)
+{
+	(void)state;
+	expect_line(
+		"{\"event_type\":\"alert\",\"host\":\"plant\",\"alert\":{\"signature\":\"Stop\","
+		"\"severity\":1},\"bongsu\":{\"ts_ns\":0,\"count\":1,\"total\":2,\"open\":1}}",
+		&plain, "1970-01-01 00:00:00.000  CRITICAL  -            Stop ×1 (2 in all)");
+}
+
+static void an_audit_says_who_and_why(void **state)
+{
+	(void)state;
+	expect_line("{\"event_type\":\"audit\",\"host\":\"plant\",\"audit\":{\"action\":"
+		    "\"silence_added\",\"by\":\"kim\",\"reason\":\"valve 7\"},"
+		    "\"bongsu\":{\"ts_ns\":0}}",
+		&plain,
+		"1970-01-01 00:00:00.000  audit     -            silence_added by kim: valve 7");
+}
+
 static void a_verdict_that_is_not_known_yet_is_pending(void **state)
 {
 	(void)state;
@@ -300,6 +319,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verbs_are_words_of_the_rules),
 		cmocka_unit_test(an_alert_says_who_did_what_to_which_device),
+		cmocka_unit_test(an_open_alert_says_how_many_it_is_by_now),
+		cmocka_unit_test(an_audit_says_who_and_why),
 		cmocka_unit_test(a_verdict_that_is_not_known_yet_is_pending),
 		cmocka_unit_test(an_alert_of_one_device_has_no_other_end_and_no_verdict),
 		cmocka_unit_test(a_value_is_told_in_the_unit_of_the_site),
