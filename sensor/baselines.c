@@ -196,7 +196,7 @@ static void dump_one(const struct baseline_use *u, FILE *out)
 			}
 		fprintf(out, "]\n    hours: \"%02u:%02u-%02u:%02u\"\n    zone: ",
 			u->hours.from_min / 60u, u->hours.from_min % 60u, u->hours.to_min / 60u,
-			u->hours.to_min % 60);
+			u->hours.to_min % 60u);
 		settings_dump_text(out, u->hours.zone.name);
 		fputc('\n', out);
 	}

@@ -128,7 +128,7 @@ def main():
     done = subprocess.run([os.path.join(BUILD, "bongsu-aggregator"), "-T", "-c", os.path.join(ROOT, "packaging", "aggregator.yaml")],
                           capture_output=True, text=True)
     check("packaging/aggregator.yaml is a good configuration", done.returncode == 0, done.stderr)
-    options("bongsu-sensor", "bongsu-sensor.8", "assets")
+    options("bongsu-sensor", "bongsu-sensor.8", "assets", "learn")
     options("bongsu-aggregator", "bongsu-aggregator.8", "status", "left", "verify", "release", "evidence", "enroll", "notice", "pack", "token")
     options("bongsu-tail", "bongsu-tail.1")
     done = subprocess.run([os.path.join(ROOT, "tests", "demo")], capture_output=True, text=True, timeout=200, env=dict(os.environ, BUILD=BUILD))
