@@ -156,6 +156,15 @@ def never_unasked(folder):
     return faults, 4
 
 
+def bounded(folder):
+    """More units than there is room for: the file says so, and holds as many as there may be."""
+    lines = "".join("> mbap %d %d: 03 0064 0002\n< mbap %d %d: 03 04 0001 0002\n" % (n, n, n, n) for n in range(1, 41))
+    day = write(folder, "day.pcap", talk.build("tcp 10.9.0.6:41000 > 10.9.0.10:502\n" + lines))
+    text, _ = sensor("learn", "--quiet", "-r", day, "--set", "limits.talks=16")
+    good = text.count("client:") == 16 and "# NOT ALL: 24 requests found no room" in text
+    return [] if good else ["40 units in room for 16: " + text], 1
+
+
 def verbs(folder):
     """Nothing is known: each request is told with the verb of its act, and rules tell theirs of the same message."""
     config = write(folder, "nothing.yaml", "alerts: {fold: false}\nevents: [baseline]\nbaseline: [{name: none, talks: []}]\n")
@@ -180,7 +189,7 @@ def verbs(folder):
 
 def main():
     passed, failed, skipped = 0, 0, 0
-    checks = [(check.__name__, check) for check in (never_unasked, verbs)]
+    checks = [(check.__name__, check) for check in (never_unasked, bounded, verbs)]
     for capture in HALVES:
         if os.path.exists(os.path.join(SHARED, capture + ".pcap")):
             checks.append((capture, lambda folder, capture=capture: half(folder, capture)))

@@ -8,6 +8,7 @@ is a counted skip.
 import collections
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -99,6 +100,27 @@ def inside(folder):
         if sensor.poll() is None:
             sensor.kill()
         sensor.wait()
+    learns(folder)
+
+
+def learns(folder):
+    """What is learned from the wire for a while is what is learned from the capture, but for times and rates."""
+    plain = lambda text: [re.sub(r" +#.*", "", line) for line in text.splitlines() if line[:1] != "#" and " rate:" not in line]
+    want = subprocess.run([SENSOR, "learn", "--quiet", "-r", CAPTURE], capture_output=True, text=True).stdout
+    site, log = os.path.join(folder, "site.yaml"), open(os.path.join(folder, "learn.log"), "w+", encoding="utf-8")
+    said = lambda: open(log.name, encoding="utf-8").read()
+    learner = subprocess.Popen([SENSOR, "learn", "-i", "m1", "--for", "6s", "-o", site], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: "seccomp" in said() or learner.poll() is not None, 15)
+        sh("tcpreplay -q -t -i m0 %s" % CAPTURE)
+        check("learning ends by itself, status 0", learner.wait(60) == 0, said())
+    finally:
+        if learner.poll() is None:
+            learner.kill()
+            learner.wait()
+    with open(site, encoding="utf-8") as f:
+        got = f.read()
+    check("what is learned live is what the capture teaches", len(plain(want)) > 20 and plain(got) == plain(want), got)
 
 
 def watch(sensor, live, replayed, said):
