@@ -3,7 +3,7 @@
 
 Where ../shared/pcaps is present: each capture of HALVES is cut in two, learned twice (the same bytes), judged, and judged again with
 each dialogue of its deviations behind it, which must give just the rule it is meant for. Always: what is grave is never learned
-unasked, the verbs of acts are those of the rules, and learn keeps what a file holds.
+unasked, a baseline holds what it was learned from, the verbs of acts are those of the rules, and learn keeps what a file holds.
 """
 import collections
 import glob
@@ -165,6 +165,16 @@ def bounded(folder):
     return [] if good else ["40 units in room for 16: " + text], 1
 
 
+def consistent(folder):
+    """What is learned of all captures, and decided, has nothing to tell of in them."""
+    captures = sorted(glob.glob(os.path.join(ROOT, "pcaps", "*", "*.pcap")))
+    files = [word for capture in captures for word in ("-r", capture)]
+    text, _ = sensor("learn", "--quiet", "-k", "none", *files)
+    told = judged(folder, write(folder, "all.yaml", text.replace("allow: ask", "allow: yes")), *captures)
+    few = [] if text.count("client:") > 20 and text.count("allow: ask") > 20 else ["hardly anything was learned"]
+    return few + (["told of what was learned: %s" % dict(told)] if told else []), 1
+
+
 def verbs(folder):
     """Nothing is known: each request is told with the verb of its act, and rules tell theirs of the same message."""
     config = write(folder, "nothing.yaml", "alerts: {fold: false}\nevents: [baseline]\nbaseline: [{name: none, talks: []}]\n")
@@ -189,7 +199,7 @@ def verbs(folder):
 
 def main():
     passed, failed, skipped = 0, 0, 0
-    checks = [(check.__name__, check) for check in (never_unasked, bounded, verbs)]
+    checks = [(check.__name__, check) for check in (never_unasked, bounded, consistent, verbs)]
     for capture in HALVES:
         if os.path.exists(os.path.join(SHARED, capture + ".pcap")):
             checks.append((capture, lambda folder, capture=capture: half(folder, capture)))
