@@ -194,25 +194,43 @@ static void restart_bit(
 	st->blind = blind;
 }
 
-/* Events cannot have happened yet that lie in the future of the clock the station was given. */
-static void event_times(
+/* What is wrong with a time, by the clock the station was given: events cannot be of the future,
+ * and the clock itself, read back, is neither ahead nor behind. */
+static const char *wrong_time(uint64_t group, int64_t ahead_ns)
+{
+	bool far = ahead_ns > CLOCK_NS || ahead_ns < -CLOCK_NS;
+	if (group == TIME)
+		return far ? "the clock shows another time than it was given" : NULL;
+	return ahead_ns > CLOCK_NS ? "an event bears a time that is still to come" : NULL;
+}
+
+static void told_times(
 	struct stations *s, const struct station *st, const struct event *e, uint64_t link)
 {
 	struct item_cursor c = e->pdu->items;
 	struct item it;
 	if (!st->has_offset || e->pdu->items.dissector == NULL)
 		return;
-	int64_t latest = e->at.ts_ns + st->offset_ns + CLOCK_NS;
 	for (unsigned i = 0; i < LOOKED_AT && items_next(&c, &it); i++) {
 		if (!item_has(&it, DNP3_ITEM_TIME) || it.value[DNP3_ITEM_TIME].u >> 42 != 0)
 			continue;
 		int64_t ns = (int64_t)it.value[DNP3_ITEM_TIME].u * 1000000;
-		if (ns <= latest)
+		int64_t ahead = ns - e->at.ts_ns - st->offset_ns;
+		const char *wrong = wrong_time(it.value[DNP3_ITEM_GROUP].u, ahead);
+		if (wrong == NULL)
 			continue;
-		say(s, e, VIEW_TIME, "an event bears a time that is still to come", link,
-			ns - latest + CLOCK_NS);
+		say(s, e, VIEW_TIME, wrong, link, ahead);
 		return;
 	}
+}
+
+/* IIN2.0: the function is not known; then there is nothing to answer it with. */
+static bool answers_the_unknown(const struct pdu *p)
+{
+	struct item_cursor c = p->items;
+	struct item it;
+	return p->code == RESPONSE && pdu_has(p, DNP3_IIN_BITS) && p->value[DNP3_IIN_BITS].u != 0 &&
+	       p->items.dissector != NULL && items_next(&c, &it);
 }
 
 static void response(struct stations *s, const struct event *e)
@@ -226,7 +244,10 @@ static void response(struct stations *s, const struct event *e)
 	restart_bit(s, st, e, link);
 	if (stubborn(&st->time, e, need))
 		say(s, e, VIEW_INDICATION, "the clock was set and is still asked for", link, 0);
-	event_times(s, st, e, link);
+	if (answers_the_unknown(p))
+		say(s, e, VIEW_INDICATION, "the function is not known, and is answered with data",
+			link, 0);
+	told_times(s, st, e, link);
 }
 
 void stations_pdu(struct stations *s, const struct event *e)

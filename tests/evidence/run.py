@@ -121,7 +121,7 @@ def dialogues():
             cases = list(yaml.load_all(f, Loader=yaml.CSafeLoader))
         for case in cases:
             for part in [case, *case.get("fires", [])]:
-                if not isinstance(part, dict) or "talk" not in part or {"rules", "args"} & (set(part) | set(case)):
+                if not isinstance(part, dict) or "talk" not in part or {"rules", "args", "exit"} & (set(part) | set(case)):
                     continue
                 config = part.get("config", case.get("config", ""))
                 text = config if isinstance(config, str) else yaml.safe_dump(config)
