@@ -105,7 +105,7 @@ static const struct change *value_change(void *self, const struct event *e)
 	if (s.device == UINT32_MAX)
 		return NULL;
 	v->change = (struct change){ .has_old = false };
-	asked_begin(v->asked, e);
+	asked_begin(v->asked, e, asked_key(e, e->tx_id));
 	for (; next_device(v, e, !e->from, &s.device); s.device++)
 		if (s.write)
 			value_of_write(v, &s, file_write);
@@ -128,6 +128,8 @@ static void value_pdu(void *self, const struct event *e)
 		return;
 	if (e->has_tx && value_is_asked(e->pdu))
 		value_of_asked(v, &s, track_written, track_read);
+	else if (e->pdu->dir == PDU_IND)
+		value_of_job(v, &s, track_read);
 	for (; next_device(v, e, e->from, &s.device); s.device++)
 		value_of_reply(v, &s, track_read);
 }
@@ -171,6 +173,7 @@ static void value_close(void *self)
 	free(v->lock_of);
 	free(v->stale);
 	asked_free(v->asked);
+	asked_free(v->jobs);
 	free(v);
 }
 
@@ -181,8 +184,9 @@ static bool start(struct values *v)
 	v->device = calloc(p->devices, sizeof *v->device);
 	v->stale = calloc(p->count, sizeof *v->stale);
 	v->asked = asked_new(v->watch->config->max_asked);
+	v->jobs = asked_new(v->watch->config->max_asked);
 	if (v->track == NULL || v->device == NULL || v->stale == NULL || v->asked == NULL ||
-		!locks_open(v))
+		v->jobs == NULL || !locks_open(v))
 		return false;
 	for (uint32_t i = 0; i < p->count; i++) {
 		v->track[i].asked_ns = v->track[i].wrote_ns = INT64_MIN;

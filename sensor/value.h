@@ -71,7 +71,8 @@ struct values {
 	uint32_t *lock_of;           /* interlocks, by point */
 	uint32_t *stale;             /* points that may be stale */
 	size_t stales;
-	struct asked *asked;
+	struct asked *asked;  /* until the reply */
+	struct asked *jobs;   /* S7: what the device sends from time to time */
 	struct change change; /* of the last write */
 	int64_t settle_ns;
 	uint32_t settle_reads;
@@ -108,6 +109,8 @@ void value_of_write(struct values *v, const struct seen *s, value_each *each);
 void value_of_read(struct values *v, const struct seen *s);
 /* The reply to a read or write whose points were remembered. */
 void value_of_asked(struct values *v, struct seen *s, value_each *written, value_each *read);
+/* What an S7 device sends of a job that it was given before. */
+void value_of_job(struct values *v, const struct seen *s, value_each *read);
 /* May this request change values that are not named in it? */
 bool value_may_change(const struct pdu *pdu);
 bool value_is_write(const struct pdu *pdu);
@@ -123,20 +126,24 @@ bool value_is_asked(const struct pdu *pdu);
 /* A place that a request names, until the reply comes. */
 struct asked_point {
 	struct sample sample;
-	uint16_t skip; /* bytes before it in the reply's item */
+	uint16_t skip; /* bytes before it in the reply's item, or in its area of the item */
 	bool single;   /* the item is one bit, told as a byte */
+	bool area;     /* no point: an area of skip bytes begins, of several that share the item */
 };
 
 struct asked *asked_new(size_t requests);
 void asked_free(struct asked *a);
+/* Names a request of the flow: its tx_id, or another number of its own. */
+uint64_t asked_key(const struct event *e, uint64_t what);
 /* Begins a request; asked_add() adds to it. */
-void asked_begin(struct asked *a, const struct event *e);
+void asked_begin(struct asked *a, const struct event *e, uint64_t key);
 void asked_add(struct asked *a, const struct asked_point *point);
 /* Ends it; true if it had too many, or a request that still waited for its reply had to give way.
  */
 bool asked_end(struct asked *a);
-/* Takes out what belongs to the reply @e: so many, the i-th by asked_at(). */
-size_t asked_take(struct asked *a, const struct event *e, uint64_t *first);
+/* The points of a request: so many, the i-th by asked_at(). */
+size_t asked_look(const struct asked *a, uint64_t key, uint64_t *first);
+void asked_forget(struct asked *a, uint64_t key);
 const struct asked_point *asked_at(const struct asked *a, uint64_t i);
 
 /* ---- value_track.c ---- */

@@ -54,9 +54,9 @@ void asked_free(struct asked *a)
 	free(a);
 }
 
-static uint64_t key_of(const struct event *e)
+uint64_t asked_key(const struct event *e, uint64_t what)
 {
-	uint64_t key = key_mix(e->flow->id, e->tx_id + 1);
+	uint64_t key = key_mix(e->flow->id, what + 1);
 	return key == 0 ? 1 : key;
 }
 
@@ -65,10 +65,10 @@ static struct request *row_of(const struct asked *a, uint64_t key)
 	return &a->request[(key >> 32 & (a->rows - 1)) * WAYS];
 }
 
-void asked_begin(struct asked *a, const struct event *e)
+void asked_begin(struct asked *a, const struct event *e, uint64_t key)
 {
 	a->cut = false;
-	a->now = (struct request){ .key = key_of(e), .first = a->head, .at_ns = e->at.ts_ns };
+	a->now = (struct request){ .key = key, .first = a->head, .at_ns = e->at.ts_ns };
 }
 
 void asked_add(struct asked *a, const struct asked_point *point)
@@ -93,31 +93,42 @@ bool asked_end(struct asked *a)
 		return false;
 	struct request *row = row_of(a, a->now.key), *oldest = row;
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (row[i].key == 0 || is_gone(a, &row[i])) {
+		if (row[i].key == 0 || row[i].key == a->now.key || is_gone(a, &row[i])) {
 			oldest = &row[i];
 			break;
 		}
 		if (row[i].first < oldest->first)
 			oldest = &row[i];
 	}
-	bool young = oldest->key != 0 && value_age(a->now.at_ns, oldest->at_ns) < OLD_NS;
+	bool young = oldest->key != 0 && oldest->key != a->now.key &&
+		     value_age(a->now.at_ns, oldest->at_ns) < OLD_NS;
 	*oldest = a->now;
 	return young || a->cut;
 }
 
-size_t asked_take(struct asked *a, const struct event *e, uint64_t *first)
+static struct request *find(const struct asked *a, uint64_t key)
 {
-	uint64_t key = key_of(e);
 	struct request *row = row_of(a, key);
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (row[i].key != key)
-			continue;
-		size_t count = is_gone(a, &row[i]) ? 0 : row[i].count;
-		*first = row[i].first;
-		row[i].key = 0;
-		return count;
-	}
-	return 0;
+	for (unsigned i = 0; i < WAYS; i++)
+		if (row[i].key == key)
+			return &row[i];
+	return NULL;
+}
+
+size_t asked_look(const struct asked *a, uint64_t key, uint64_t *first)
+{
+	const struct request *r = find(a, key);
+	if (r == NULL || is_gone(a, r))
+		return 0;
+	*first = r->first;
+	return r->count;
+}
+
+void asked_forget(struct asked *a, uint64_t key)
+{
+	struct request *r = find(a, key);
+	if (r != NULL)
+		r->key = 0;
 }
 
 const struct asked_point *asked_at(const struct asked *a, uint64_t i)

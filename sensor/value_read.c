@@ -9,6 +9,11 @@
 
 enum { WORDS_MAX = 2048, REGISTER_BITS = 16 };
 
+enum { SUCCESS = 0xff, UNCHANGED = 0xfe };
+enum { DB_READ = 0xb0, CYCLIC = 0x0201, CHANGE_DRIVEN = 0x0205, CHANGE_MODIFY = 0x0207 };
+
+#define JOB (UINT64_C(1) << 40) /* no tx_id */
+
 #define PAST_NS (INT64_C(5) * 1000000000)
 
 static const struct point *point_of(const struct values *v, size_t i)
@@ -222,15 +227,20 @@ static bool lies_in(const struct point *p, const struct span *span, uint64_t bit
 	return p->at + (uint64_t)p->width <= span->at + bits && (!span->single || p->width == 1);
 }
 
-static bool take_bytes(const struct point *p, const struct span *span, const struct value *data,
+static uint32_t skip_of(const struct point *p, const struct span *span)
+{
+	return span->single ? 0 : p->at / 8 - span->at / 8;
+}
+
+/* The bytes of the point, @skip bytes into the data. */
+static bool take_bytes(const struct point *p, uint32_t skip, bool single, const struct value *data,
 	struct sample *sample)
 {
 	unsigned n = point_bytes(p);
-	uint32_t skip = span->single ? 0 : p->at / 8 - span->at / 8;
 	if ((uint64_t)skip + n > data->len)
 		return false;
 	memcpy(sample->raw, data->bytes + skip, n);
-	if (span->single)
+	if (single)
 		sample->raw[0] = (uint8_t)((sample->raw[0] & 1) << p->bit);
 	return true;
 }
@@ -252,7 +262,8 @@ static void each_s7_write(struct values *v, const struct seen *s, value_each *ea
 		for (size_t i = points_of_span(v, s, &span, bits, &end); i < end; i++) {
 			struct sample sample = { .point = (uint32_t)i, .item = item };
 			if (!lies_in(point_of(v, i), &span, bits) ||
-				!take_bytes(point_of(v, i), &span, data, &sample))
+				!take_bytes(point_of(v, i), skip_of(point_of(v, i), &span),
+					span.single, data, &sample))
 				continue;
 			decode(v, &sample);
 			each(v, s, &sample);
@@ -260,44 +271,85 @@ static void each_s7_write(struct values *v, const struct seen *s, value_each *ea
 	}
 }
 
+/* Points of one address of a request. */
+static void ask_span(struct values *v, const struct seen *s, const struct span *span, uint64_t bits,
+	struct asked_point *a)
+{
+	size_t end;
+	for (size_t i = points_of_span(v, s, span, bits, &end); i < end; i++) {
+		const struct point *p = point_of(v, i);
+		uint32_t skip = skip_of(p, span);
+		if (!lies_in(p, span, bits) || skip > UINT16_MAX)
+			continue;
+		a->sample.point = (uint32_t)i;
+		a->skip = (uint16_t)skip;
+		asked_add(v->asked, a);
+	}
+}
+
+/* Areas of data blocks that share one item. */
+static void ask_areas(struct values *v, const struct seen *s)
+{
+	struct item_cursor c = s->e->pdu->items;
+	struct item it;
+	struct asked_point a = { .skip = 0 };
+	while (items_next(&c, &it) && item_has(&it, S7I_SYNTAX) &&
+		it.value[S7I_SYNTAX].u == DB_READ && item_has(&it, S7I_COUNT)) {
+		const struct span span = { .table = POINT_DB,
+			.db = (uint16_t)it.value[S7I_DB].u,
+			.at = (uint32_t)it.value[S7I_BYTE].u * 8 };
+		const struct asked_point area = { .area = true,
+			.skip = (uint16_t)it.value[S7I_COUNT].u };
+		asked_add(v->asked, &area);
+		ask_span(v, s, &span, it.value[S7I_COUNT].u * 8, &a);
+	}
+}
+
+static bool s7_reads(const struct pdu *pdu)
+{
+	return pdu->dissector == &s7comm_dissector &&
+	       (pdu->code == S7_READ || pdu->code == CYCLIC || pdu->code == CHANGE_DRIVEN ||
+		       pdu->code == CHANGE_MODIFY);
+}
+
 void value_of_read(struct values *v, const struct seen *s)
 {
 	struct item_cursor c = s->e->pdu->items;
 	struct item it;
-	uint16_t item = 0;
-	if (s->e->pdu->dissector != &s7comm_dissector || s->e->pdu->code != S7_READ)
+	struct asked_point a = { .skip = 0 };
+	if (!s7_reads(s->e->pdu))
 		return;
-	/* Addresses of another syntax may be several to one item: the count is lost. */
-	for (; items_next(&c, &it) && !item_has(&it, S7I_SYNTAX); item++) {
+	for (; items_next(&c, &it); a.sample.item++) {
 		struct span span;
-		size_t end;
+		/* Several areas may be one item: with others beside it the count is lost. */
+		if (item_has(&it, S7I_SYNTAX)) {
+			if (a.sample.item == 0 && s->e->pdu->value[S7_ITEM_COUNT].u == 1)
+				ask_areas(v, s);
+			return;
+		}
 		if (!span_of(&it, &span))
 			continue;
-		uint64_t bits = size_bits(it.value[S7I_TRANSPORT_SIZE].u) * it.value[S7I_COUNT].u;
-		for (size_t i = points_of_span(v, s, &span, bits, &end); i < end; i++) {
-			const struct point *p = point_of(v, i);
-			struct asked_point a = { .sample = { .point = (uint32_t)i, .item = item },
-				.skip = (uint16_t)(p->at / 8 - span.at / 8),
-				.single = span.single };
-			if (lies_in(p, &span, bits))
-				asked_add(v->asked, &a);
-		}
+		a.single = span.single;
+		ask_span(v, s, &span,
+			size_bits(it.value[S7I_TRANSPORT_SIZE].u) * it.value[S7I_COUNT].u, &a);
 	}
 }
 
-/* The data of the reply's item for a point that the request asked for. */
+/* What stands in a reply for a point that the request asked for. */
 static void read_s7(struct values *v, const struct seen *s, const struct asked_point *a,
-	const struct item *it, value_each *each)
+	uint8_t code, const struct value *data, value_each *each)
 {
 	struct sample sample = a->sample;
-	const struct point *p = point_of(v, sample.point);
-	const struct span span = { .at = p->at / 8 * 8 - a->skip * 8U, .single = a->single };
-	if (it->value[S7I_RETURN_CODE].u != 0xff) {
+	const struct track *t = &v->track[sample.point];
+	if (code == UNCHANGED) {
+		sample.value = t->value;
+		sample.has_value = t->known;
+		memcpy(sample.raw, t->raw, sizeof sample.raw);
+	} else if (code != SUCCESS) {
 		sample.quality = QUALITY_REFUSED;
 		sample.has_quality = true;
 		sample.value = NAN;
-	} else if (!item_has(it, S7I_DATA) ||
-		   !take_bytes(p, &span, &it->value[S7I_DATA], &sample)) {
+	} else if (!take_bytes(point_of(v, sample.point), a->skip, a->single, data, &sample)) {
 		return;
 	} else {
 		decode(v, &sample);
@@ -305,25 +357,62 @@ static void read_s7(struct values *v, const struct seen *s, const struct asked_p
 	each(v, s, &sample);
 }
 
-static void each_s7_asked(
-	struct values *v, const struct seen *s, uint64_t first, size_t count, value_each *each)
+/* The next area of an item that several share: a return code, and its bytes if that is success. */
+static bool next_area(struct reader *item, uint32_t bytes, uint8_t *code, struct value *data)
+{
+	*code = rd_u8(item);
+	struct reader own = rd_slice(item, *code == SUCCESS ? bytes : 0);
+	data->bytes = own.at;
+	data->len = (uint32_t)own.left;
+	return !item->overrun;
+}
+
+static void each_s7_asked(struct values *v, const struct asked *from, const struct seen *s,
+	uint64_t first, size_t count, value_each *each)
 {
 	struct item_cursor c = s->e->pdu->items;
-	struct item it;
+	struct item it = { 0 };
+	struct reader rest = { 0 }; /* of an item that several areas share */
+	struct value data = { .len = 0 };
+	uint8_t code = 0;
 	unsigned next = 0; /* item of the reply */
-	it.present = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct asked_point *a = asked_at(v->asked, first + i);
-		for (; next <= a->sample.item; next++)
-			if (!items_next(&c, &it))
+		const struct asked_point *a = asked_at(from, first + i);
+		for (; next <= a->sample.item; next++) {
+			if (!items_next(&c, &it) || !item_has(&it, S7I_RETURN_CODE))
 				return;
-		if (!item_has(&it, S7I_RETURN_CODE))
-			return;
-		if (!s->write)
-			read_s7(v, s, a, &it, each);
-		else if (it.value[S7I_RETURN_CODE].u == 0xff)
+			code = (uint8_t)it.value[S7I_RETURN_CODE].u;
+			data = (struct value){ .len = 0 };
+			if (item_has(&it, S7I_DATA))
+				data = it.value[S7I_DATA];
+			rest = rd_over(data.bytes, data.len);
+		}
+		if (a->area) {
+			if (!next_area(&rest, a->skip, &code, &data))
+				return;
+		} else if (!s->write) {
+			read_s7(v, s, a, code, &data, each);
+		} else if (code == SUCCESS) {
 			each(v, s, &a->sample);
+		}
 	}
+}
+
+/* The sequence number of a job is that of the device's answers and of what it sends. */
+static uint64_t job_key(const struct event *e)
+{
+	return asked_key(e, JOB | e->pdu->value[S7_SEQUENCE].u);
+}
+
+/* What was asked for comes again and again. */
+static void keep_job(struct values *v, const struct seen *s, uint64_t first, size_t count)
+{
+	if (count == 0 || !pdu_has(s->e->pdu, S7_SEQUENCE))
+		return;
+	asked_begin(v->jobs, s->e, job_key(s->e));
+	for (size_t i = 0; i < count; i++)
+		asked_add(v->jobs, asked_at(v->asked, first + i));
+	asked_end(v->jobs);
 }
 
 /* ---- DNP3 ---- */
@@ -440,16 +529,29 @@ void value_of_write(struct values *v, const struct seen *s, value_each *each)
 
 void value_of_asked(struct values *v, struct seen *s, value_each *written, value_each *read)
 {
-	uint64_t first = 0;
-	size_t count = asked_take(v->asked, s->e, &first);
+	uint64_t first = 0, key = asked_key(s->e, s->e->tx_id);
+	size_t count = asked_look(v->asked, key, &first);
 	bool s7 = s->e->pdu->dissector == &s7comm_dissector;
 	s->write = !s7 || value_is_write(s->e->pdu);
 	if (s7)
-		each_s7_asked(v, s, first, count, s->write ? written : read);
+		each_s7_asked(v, v->asked, s, first, count, s->write ? written : read);
 	else if (s->e->verdict.outcome == VERDICT_ACCEPTED)
 		for (size_t i = 0; i < count; i++)
 			written(v, s, &asked_at(v->asked, first + i)->sample);
 	s->write = false;
+	if (s7 && s->e->pdu->code != S7_READ && s->e->pdu->code != S7_WRITE)
+		keep_job(v, s, first, count);
+	asked_forget(v->asked, key);
+}
+
+void value_of_job(struct values *v, const struct seen *s, value_each *read)
+{
+	const struct pdu *pdu = s->e->pdu;
+	uint64_t first = 0;
+	if (!s7_reads(pdu) || !pdu_has(pdu, S7_SEQUENCE))
+		return;
+	size_t count = asked_look(v->jobs, job_key(s->e), &first);
+	each_s7_asked(v, v->jobs, s, first, count, read);
 }
 
 bool value_is_write(const struct pdu *pdu)
