@@ -33,7 +33,7 @@ static bool value_of(const struct step *s, const struct field_ref *ref, struct v
 {
 	struct item one;
 	struct look look = { .e = s->e };
-	struct value made[ENVELOPE_VALUES];
+	struct value made[ENVELOPE_VALUES] = { 0 };
 	const struct value *v;
 	if (ref->source == FROM_ITEM)
 		look.item = event_item(s->e, s->item, &one);
