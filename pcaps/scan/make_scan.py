@@ -217,6 +217,31 @@ def resolver():
     return net
 
 
+def call_home():
+    """Every minute or so, twenty times, an address of the Internet is asked for orders; one beat is missed. A person reads pages."""
+    net, dice = Net(), random.Random(4)
+    for i in range(20):
+        if i != 9:
+            net.talk("10.9.3.31", "25.0.0.7", 443, b"\x16\x03\x01\0\x05hello", b"\x15\x03\x01\0\2\2\x28")
+        net.wait(dice.randrange(54, 66) * S // 2)
+        net.talk("10.9.3.250", "10.9.3.1", 502, READ, VALUES)
+        net.wait(dice.randrange(54, 66) * S // 2)
+    return net
+
+
+def person():
+    """The same number of visits, at a person's pace; and a clock that is asked for the time every minute."""
+    net, dice = Net(), random.Random(5)
+    for i in range(20):
+        net.talk("10.9.3.31", "25.0.0.7", 443, b"\x16\x03\x01\0\x05hello", b"\x15\x03\x01\0\2\2\x28")
+        net.wait(int(dice.expovariate(1 / 60) * S) + 11 * S)
+    for i in range(20):
+        net.ask("10.9.3.31", 40000 + i, "25.0.0.8", 123, b"\x23" + bytes(47), b"\x24" + bytes(47))
+        net.wait(60 * S)
+    net.talk("10.9.3.250", "10.9.3.1", 502, READ, VALUES)
+    return net
+
+
 def ping_tunnel():
     """A shell in ping: requests ask for work, replies hold commands."""
     net, dice = Net(step=50 * MS), random.Random(2)
@@ -310,7 +335,7 @@ def icmp_kinds():
 
 
 CAPTURES = (hmi_start, switch_restarts, half_mirror, probe_a_minute, port_a_minute, known_manager, knocks, peer_to_peer, worm, plc_worm, gateway,
-            resolver, ping_tunnel, ping_upload, ping_ordinary, ping_half, ping_manager, arp_start, icmp_kinds)
+            resolver, call_home, person, ping_tunnel, ping_upload, ping_ordinary, ping_half, ping_manager, arp_start, icmp_kinds)
 
 if __name__ == "__main__":
     for make in CAPTURES:

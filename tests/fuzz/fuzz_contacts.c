@@ -7,8 +7,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-extern const struct watcher scan_watcher, icmp_watcher, spread_watcher;
-static const struct watcher *const watched[] = { &scan_watcher, &icmp_watcher, &spread_watcher };
+extern const struct watcher scan_watcher, icmp_watcher, spread_watcher, beacon_watcher;
+static const struct watcher *const watched[] = { &scan_watcher, &icmp_watcher, &spread_watcher,
+	&beacon_watcher };
 enum { WATCHED = sizeof watched / sizeof watched[0] };
 
 struct world {
@@ -94,7 +95,7 @@ static void world_open(struct world *w, bool verify)
 	config_init(&w->config);
 	w->config.checksums = verify;
 	w->config.scan_sources = w->config.scan_waiting = w->config.icmp_pairs = 16;
-	w->config.spread_hosts = w->config.spread_contents = 16;
+	w->config.spread_hosts = w->config.spread_contents = w->config.beacon_pairs = 16;
 	w->config.scan_contacts = 64;
 	w->config.scan_ports = w->config.scan_sweep = w->config.scan_pings = 2;
 	w->config.scan_fanout = w->config.spread_fanout = 2;

@@ -1,12 +1,13 @@
 /* test_spread.c - who turned, what is passed on, tables under a flood; ICMP at every cut. */
 #include "sensor/checksum.h"
 #include "sensor/icmp.h"
+#include "sensor/limiter.h"
 #include "sensor/spread.h"
 #include "tests/unit/watch_kit.h"
 
 #define SECOND INT64_C(1000000000)
 
-extern const struct watcher spread_watcher, icmp_watcher;
+extern const struct watcher spread_watcher, icmp_watcher, beacon_watcher;
 
 enum { A = 0x0a090401, B, C, D, GATE = 0x0a0904c8, OTHERS = 0x0a090600 };
 
@@ -172,6 +173,40 @@ static void a_flood_fills_no_more_than_the_tables(void **state)
 	kit_close(k);
 }
 
+/* --- beacons -----------------------------------------------------------------------------------
+ */
+
+/* Thirteen contacts a minute apart, each later or sooner by up to @jitter seconds; beat @missed is
+ * left out. */
+static size_t beacons(unsigned jitter, unsigned missed, uint32_t dst)
+{
+	struct watch_kit *k = kit_of(&beacon_watcher);
+	kit_open(k);
+	int64_t start = k->now_ns;
+	for (unsigned i = 0; i < 14; i++) {
+		int64_t late = (int64_t)(key_end(i + 1) % (2 * jitter + 1)) - jitter;
+		k->now_ns = start + (60 * i + late) * SECOND;
+		if (i != missed)
+			kit_connect(k, A, dst, 443, FLOW_STARTED);
+		k->now_ns += SECOND; /* a second conversation of the same contact */
+		if (i != missed)
+			kit_connect(k, A, dst, 443, FLOW_STARTED);
+	}
+	size_t n = kit_count(k, "beacon", A);
+	kit_close(k);
+	return n;
+}
+
+static void knows_a_rhythm(void **state)
+{
+	(void)state;
+	enum { ABROAD = 0x19000007 };
+	assert_int_equal(beacons(0, 99, ABROAD), 1);
+	assert_int_equal(beacons(4, 5, ABROAD), 1);
+	assert_int_equal(beacons(29, 99, ABROAD), 0);
+	assert_int_equal(beacons(0, 99, B), 0);
+}
+
 /* --- ICMP --------------------------------------------------------------------------------------
  */
 
@@ -310,6 +345,7 @@ int main(void)
 		cmocka_unit_test(counts_generations),
 		cmocka_unit_test(numbers_and_case_do_not_matter_in_what_is_said),
 		cmocka_unit_test(a_flood_fills_no_more_than_the_tables),
+		cmocka_unit_test(knows_a_rhythm),
 		cmocka_unit_test(reads_icmp_at_every_cut),
 		cmocka_unit_test(verifies_the_sum),
 		cmocka_unit_test(a_reply_returns_what_was_asked),
