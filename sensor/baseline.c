@@ -279,11 +279,12 @@ void deed_add_place(struct deed *d, const struct act_place *p)
 	if (p->kind == 0 || deed_reaches(d, p))
 		return;
 	unsigned i = find(d, p);
-	if (i > 0 && near(&d->place[i - 1], p, PLACE_GAP)) {
+	uint32_t gap = verb_changes(act_verb(d->act)) ? 0 : PLACE_GAP;
+	if (i > 0 && near(&d->place[i - 1], p, gap)) {
 		i--;
 		if (p->last > d->place[i].last)
 			d->place[i].last = p->last;
-	} else if (i < d->places && near(p, &d->place[i], PLACE_GAP)) {
+	} else if (i < d->places && near(p, &d->place[i], gap)) {
 		d->place[i].first = p->first;
 		if (p->last > d->place[i].last)
 			d->place[i].last = p->last;
@@ -297,7 +298,7 @@ void deed_add_place(struct deed *d, const struct act_place *p)
 		if (i > 0)
 			i--; /* what was joined to make room may hold it */
 	}
-	join_around(d, i, PLACE_GAP);
+	join_around(d, i, gap);
 }
 
 bool deed_put_place(struct deed *d, const struct act_place *p)

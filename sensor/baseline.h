@@ -14,7 +14,7 @@
 
 enum {
 	DEED_PLACES = 32,   /* of one deed; beyond, the nearest are joined */
-	PLACE_GAP = 8,      /* places with at most so many between them are learned as one */
+	PLACE_GAP = 8,      /* places read with at most so many between them are learned as one */
 	BLOCKS_ALIKE = 4,   /* so many data blocks used at the same bytes are of one make */
 	RATE_HEADROOM = 2,  /* the rate is the busiest minute times this … */
 	RATE_LEAST = 30,    /* … and at least this, a minute */

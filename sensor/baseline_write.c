@@ -228,11 +228,13 @@ void baseline_write(const struct baseline *b, const struct site *site, FILE *out
 		"# %" PRIu64 " requests and unasked reports in %" PRIu32 " conversations, %" PRIu64
 		" refused by the device.\n"
 		"# Read it, strike what should not be, then name this file under baseline: of the\n"
-		"# configuration. Ranges with at most %d places between them were joined, and data "
-		"blocks\n"
-		"# of one make, where at least %d were used at the same bytes: DB10-19 4-8; read "
-		"in more\n"
-		"# than %d places, as pictures are opened: DB10-19.\n",
+		"# configuration. What was read with at most %d places between is one range; what "
+		"was\n"
+		"# written is taken exactly. Data blocks of one make, at least %d used at the "
+		"same\n"
+		"# bytes, are DB10-19 4-8; those read in more than %d places, as pictures are "
+		"opened,\n"
+		"# are DB10-19.\n",
 		first, last, b->seen, b->talks, b->refused, PLACE_GAP, BLOCKS_ALIKE, BLOCKS_ALIKE);
 	if (to_decide(b) > 0)
 		fprintf(out,

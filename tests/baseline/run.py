@@ -70,7 +70,7 @@ OTHERWISE = {"Control or restart sent to all outstations", "S7 CPU pushes a diag
 
 
 def sensor(*args, status=(0, 5)):
-    done = subprocess.run([SENSOR, *args], capture_output=True, timeout=120, stdin=subprocess.DEVNULL)
+    done = subprocess.run([SENSOR, *args, "-S", os.path.join(ROOT, "rules")], capture_output=True, timeout=120, stdin=subprocess.DEVNULL)
     said = done.stderr.decode("utf-8", "replace")
     assert done.returncode in status, "status %d: %s" % (done.returncode, said[-1500:])
     return done.stdout.decode("utf-8", "replace"), said
@@ -104,7 +104,7 @@ def judged(folder, baseline, *captures):
     """How often each rule of the service baseline held."""
     config = write(folder, "sensor.yaml", "baseline: [{name: run, file: %s}]\n" % json.dumps(baseline))
     files = [word for capture in captures for word in ("-r", capture)]
-    out, _ = sensor("--quiet", "-k", "none", "-c", config, "-S", os.path.join(ROOT, "rules"), "-o", "-", *files)
+    out, _ = sensor("--quiet", "-k", "none", "-c", config, "-o", "-", *files)
     alerts = [e for e in map(json.loads, out.splitlines()) if e["event_type"] == "alert" and e["app_proto"] == "baseline"]
     return collections.Counter(e["alert"]["signature_id"] for e in alerts)
 
@@ -180,7 +180,7 @@ def verbs(folder):
     config = write(folder, "nothing.yaml", "alerts: {fold: false}\nevents: [baseline]\nbaseline: [{name: none, talks: []}]\n")
     faults, compared = [], 0
     files = [word for capture in sorted(glob.glob(os.path.join(ROOT, "pcaps", "*", "*.pcap"))) for word in ("-r", capture)]
-    out, _ = sensor("--quiet", "-k", "none", *files, "-c", config, "-S", os.path.join(ROOT, "rules"), "-o", "-")
+    out, _ = sensor("--quiet", "-k", "none", *files, "-c", config, "-o", "-")
     acts, events = collections.defaultdict(list), [json.loads(line) for line in out.splitlines()]
     for e in events:
         fields = e["baseline"]["fields"] if e["event_type"] == "baseline" else {}

@@ -133,6 +133,13 @@ static void near_ranges_join(void **state)
 	p = at("modbus", "109-119");
 	assert_false(deed_reaches(&d, &p));
 	assert_false(d.widened);
+	struct deed w = { .act = act_parse(dissector_named("modbus"), "write_single_coil") };
+	for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
+		p = at("modbus", seen[i]);
+		deed_add_place(&w, &p);
+	}
+	expect_places(
+		&w, "0-9, 18-19, 30, 100-109, 119-120"); /* what is written is taken exactly */
 }
 
 static void blocks_of_one_make_are_a_range_of_blocks(void **state)
