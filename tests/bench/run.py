@@ -98,6 +98,15 @@ def measure(what, capture, budget):
     say("memory at its peak", ours[1], "MiB")
 
 
+def measure_steady(folder):
+    """A few plants polled on and on: what the beginnings of sessions, with their alerts, cost is spread over more messages."""
+    capture = os.path.join(folder, "steady-%d.pcap" % MB)
+    real = [os.path.join(ROOT, "pcaps", "real", n) for n in sorted(os.listdir(os.path.join(ROOT, "pcaps", "real"))) if n.endswith(".pcap")]
+    with open(capture, "wb") as out:
+        subprocess.run([os.path.join(BUILD, "load", "loop"), str(MB * 9600), "64", *real], check=True, stdout=out, stderr=subprocess.DEVNULL)
+    measure("64 plants polled on, from pcaps/real", capture, None)
+
+
 def everything_for(folder, capture):
     """A configuration that follows everything, with points on every controller of the mix, and a baseline of it."""
     config, site = (os.path.join(folder, n) for n in ("everything.yaml", "site.yaml"))
@@ -183,6 +192,7 @@ def measure_sensor(folder):
     for n, (what, path) in enumerate(found):
         measure(what, path, 2.5 if n < 1 else None)
         if n < 1:
+            measure_steady(folder)
             measure_everything(folder, path)
     measure_rules(folder, found[0][1])
     measure_alerts(folder)
