@@ -24,7 +24,7 @@ struct piece {
 static struct piece *pieces;
 static size_t piece_count, piece_room;
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "loop: %s\n", what);
 	exit(2);
@@ -36,14 +36,19 @@ static void keep(const struct pcap_pkthdr *h, const uint8_t *bytes, uint64_t sta
 		return;
 	if (piece_count == piece_room) {
 		piece_room = piece_room == 0 ? 1024 : piece_room * 2;
-		pieces = realloc(pieces, piece_room * sizeof *pieces);
+		struct piece *more = realloc(pieces, piece_room * sizeof *pieces);
+		if (more == NULL)
+			fail("out of memory");
+		pieces = more;
 	}
 	uint8_t *copy = malloc(h->caplen);
-	if (pieces == NULL || copy == NULL)
+	if (copy == NULL)
 		fail("out of memory");
 	memcpy(copy, bytes, h->caplen);
 	uint64_t us = (uint64_t)h->ts.tv_sec * 1000000 + (uint64_t)h->ts.tv_usec;
-	pieces[piece_count++] = (struct piece){ us - start_us, h->caplen, h->len, copy };
+	struct piece *p = &pieces[piece_count++];
+	*p = (struct piece){ .at_us = us - start_us, .len = h->caplen, .wire = h->len };
+	p->bytes = copy;
 }
 
 static void read_capture(const char *path)
