@@ -46,7 +46,8 @@ static void observed(void *ctx, const struct event *e)
 static void anomaly(void *ctx, const struct anomaly *a)
 {
 	(void)ctx;
-	walk_demand(a->kind < ANOMALY_KINDS && a->count > 0);
+	/* How much is missing before a stream that starts anew is not known: 0. */
+	walk_demand(a->kind < ANOMALY_KINDS && (a->count > 0 || a->kind == ANOMALY_BLIND));
 }
 
 static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, struct pdu *pdu)
