@@ -16,8 +16,6 @@ static const char *word(const char *text, const char *const *words, const char *
 	return otherwise;
 }
 
-static const char *const categories[] = { "ics-command", "ics-response", "protocol-command-decode",
-	"attempted-dos", "attempted-recon", "attempted-user", "policy-violation", NULL };
 static const char *const verbs[] = {
 #define VERB(word, changes) #word,
 #include "common/verbs.def"
@@ -41,6 +39,33 @@ static const char *role(const char *label)
 		if (strcmp(label, known[i][0]) == 0)
 			return known[i][1];
 	return NULL;
+}
+
+/* Classes of rules, and the word of the frames that comes nearest. */
+static const char *category(const char *class)
+{
+	static const char *const known[][2] = { { "ics-command", "ics-command" },
+		{ "ics-response", "ics-response" },
+		{ "protocol-command-decode", "protocol-command-decode" },
+		{ "attempted-dos", "attempted-dos" }, { "attempted-recon", "attempted-recon" },
+		{ "attempted-user", "attempted-user" }, { "policy-violation", "policy-violation" },
+		{ "ics-sequence", "ics-command" }, { "ics-burst", "ics-command" },
+		{ "ics-program", "ics-command" }, { "ics-process", "ics-command" },
+		{ "ics-view", "ics-response" }, { "ics-sweep", "attempted-recon" },
+		{ "network-scan", "attempted-recon" }, { "office-scan", "attempted-recon" },
+		{ "malware-spread", "attempted-user" }, { "office-exploit", "attempted-user" },
+		{ "office-execution", "attempted-user" }, { "office-guess", "attempted-user" },
+		{ "office-transfer", "attempted-user" },
+		{ "command-and-control", "attempted-user" },
+		{ "office-indicator", "attempted-user" }, { "denial-of-service", "attempted-dos" },
+		{ "ics-baseline", "policy-violation" }, { "ics-asset", "policy-violation" },
+		{ "ics-network", "policy-violation" }, { "network-misuse", "policy-violation" },
+		{ "office-contact", "policy-violation" }, { "hidden-channel", "policy-violation" },
+		{ "office-tunnel", "policy-violation" } };
+	for (size_t i = 0; class != NULL && i < sizeof known / sizeof known[0]; i++)
+		if (strcmp(class, known[i][0]) == 0)
+			return known[i][1];
+	return "other";
 }
 
 bool sighting_is_external(const char *a)
@@ -129,7 +154,7 @@ bool sighting_read(struct sighting *s, const json_t *eve, const uint8_t site_key
 	s->verb = word(json_text_of(bongsu, "verb"), verbs, "none");
 	const json_t *verdict = json_object_get(bongsu, "verdict");
 	s->verdict = word(json_text_of(verdict, "outcome"), verdicts, "pending");
-	s->cat = word(json_text_of(alert, "category"), categories, "other");
+	s->cat = category(json_text_of(alert, "category"));
 	s->tech = technique_of(alert);
 	s->sev = bounded(json_int_of(alert != NULL ? alert : bongsu, "severity", 4), 1, 4);
 	s->conf = bounded(json_int_of(bongsu, "confidence", 50), 0, 100);
