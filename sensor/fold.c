@@ -95,10 +95,17 @@ static bool is_of(const struct entry *e, const struct key *k)
 	return e->key.hash == k->hash && memcmp(&e->key, k, sizeof *k) == 0;
 }
 
-static struct entry *find(const struct fold *f, const struct key *k, unsigned verdict)
+static bool by_verdict(const struct rule *r)
 {
+	return r->suppress_seconds == 0 || r->changes_state;
+}
+
+static struct entry *find(
+	const struct fold *f, const struct key *k, const struct rule *r, unsigned verdict)
+{
+	bool any = !by_verdict(r);
 	for (uint32_t i = *bucket_of(f, k); i != 0; i = f->entry[i].next)
-		if (f->entry[i].verdict == verdict && is_of(&f->entry[i], k))
+		if ((any || f->entry[i].verdict == verdict) && is_of(&f->entry[i], k))
 			return &f->entry[i];
 	return NULL;
 }
@@ -340,7 +347,7 @@ static struct entry *entry_of(struct fold *f, const struct occurrence *o)
 {
 	struct key k;
 	key_of(f, &k, o->hit, o->event);
-	struct entry *e = find(f, &k, o->event->verdict.outcome);
+	struct entry *e = find(f, &k, o->hit->rule, o->event->verdict.outcome);
 	if (e != NULL && !has_rested(f, e, o->event->at.ts_ns))
 		return e;
 	if (e != NULL) {
@@ -348,6 +355,15 @@ static struct entry *entry_of(struct fold *f, const struct occurrence *o)
 		forget(f, e);
 	}
 	return open_entry(f, &k, o);
+}
+
+static void seen(struct entry *e, const struct event *event)
+{
+	e->total++;
+	if (event->at.ts_ns < e->seen_ns)
+		return;
+	e->seen_ns = event->at.ts_ns;
+	e->frame = event->at.frame;
 }
 
 uint64_t fold_alert(struct fold *f, const struct occurrence *o)
@@ -368,11 +384,7 @@ uint64_t fold_alert(struct fold *f, const struct occurrence *o)
 	if (!folds(f, o->hit->rule))
 		return tell(f, &a);
 	struct entry *e = entry_of(f, o);
-	e->total++;
-	if (event->at.ts_ns >= e->seen_ns) {
-		e->seen_ns = event->at.ts_ns;
-		e->frame = event->at.frame;
-	}
+	seen(e, event);
 	if (e->total > 1 && !is_news(f, e, event->at.ts_ns) && keep(f, e, o)) {
 		e->held++;
 		f->o.counters->suppressed++;
@@ -391,6 +403,23 @@ uint64_t fold_alert(struct fold *f, const struct occurrence *o)
 	e->held = 0;
 	e->told_ns = event->at.ts_ns;
 	return n;
+}
+
+bool fold_repeat(struct fold *f, const struct hit *hit, const struct event *event)
+{
+	struct key k;
+	if (by_verdict(hit->rule) || hit->later)
+		return false;
+	key_of(f, &k, hit, event);
+	struct entry *e = find(f, &k, hit->rule, 0);
+	if (e == NULL || e->shown == NULL || has_rested(f, e, event->at.ts_ns) ||
+		is_news(f, e, event->at.ts_ns))
+		return false;
+	((struct flow *)(uintptr_t)event->flow)->alerts++;
+	seen(e, event);
+	e->held++;
+	f->o.counters->suppressed++;
+	return true;
 }
 
 bool fold_is_open(const struct fold *f, const struct hit *hit, const struct event *event)

@@ -1,7 +1,8 @@
 /* fold.h - repeats of an alert are counted into the one that is open, and told of now and then.
  *
  * An alert opens with its first occurrence. Further ones of the same rule, ends, unit and verdict
- * (or of the keys of the rule's suppress) are held and counted; an update goes out at 2, 4, 8 …
+ * (or of the keys of the rule's suppress: then the verdict matters only where the verb changes the
+ * device) are held and counted; an update goes out at 2, 4, 8 …
  * occurrences (with suppress: when its time is over), when it was silent for long, and at the
  * close. The counts of all events add up to the occurrences. */
 #ifndef SENSOR_FOLD_H
@@ -35,6 +36,10 @@ void fold_free(struct fold *f);
 /* Counts an occurrence. Returns the n of the event that told it, 0 if it is held (or alerts are not
  * told at all). */
 uint64_t fold_alert(struct fold *f, const struct occurrence *o);
+/* Counts an occurrence whose verdict is still to come, where the rule's suppress does not ask for
+ * it (of what only looks) and the message that a later event shows is there. False: it has to wait.
+ */
+bool fold_repeat(struct fold *f, const struct hit *hit, const struct event *e);
 /* Is such an alert open, whatever its verdict? Then this one need not hurry. */
 bool fold_is_open(const struct fold *f, const struct hit *hit, const struct event *e);
 /* Alert @n went out before its verdict; @e has it now. */

@@ -92,12 +92,24 @@ static size_t ask_rules(
 	return without_unwanted(j, e, with_correlated(j, e, count));
 }
 
+/* Takes out those that are counted without waiting. */
+static size_t without_repeats(struct judge *j, const struct event *e, size_t count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!fold_repeat(j->fold, &j->hits[i], e))
+			j->hits[kept++] = j->hits[i];
+	return kept;
+}
+
 /* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
 static void judge_event(struct judge *j, struct flow *f, const struct event *e, struct tx *tx,
 	const struct tx *answered)
 {
 	size_t count = ask_rules(j, e, tx, answered);
 	bool transaction = judge_wants_transaction(j, e->pdu);
+	if (tx != NULL)
+		count = without_repeats(j, e, count);
 	if (count == 0 && !transaction)
 		return;
 	if (tx != NULL && judge_wait_for(j, f, e, tx, count))

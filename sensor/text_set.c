@@ -34,6 +34,8 @@ static uint32_t hash_of(const uint8_t *text, size_t len)
 {
 	const uint64_t fold = UINT64_C(0x2020202020202020), k = UINT64_C(0x9e3779b97f4a7c15);
 	uint64_t h = len * k;
+	if (len == 0)
+		return 0;
 	const uint8_t *end = text + len;
 	for (; end - text > 8; text += 8) {
 		h = (h ^ (load(text, 8) | fold)) * k;

@@ -25,6 +25,12 @@ struct watching {
 struct watchers {
 	struct watching one[FLOW_NOTES];
 	unsigned count;
+	/* Those that look at messages, close together: they are asked for each. */
+	struct {
+		void (*pdu)(void *self, const struct event *e);
+		void *self;
+	} reader[FLOW_NOTES];
+	unsigned readers;
 };
 
 static bool watchers_open(struct watchers *w, const struct watch *like, struct err *err)
@@ -37,6 +43,10 @@ static bool watchers_open(struct watchers *w, const struct watch *like, struct e
 		if (err->set)
 			return false;
 		w->count += one->self != NULL;
+		if (one->self != NULL && all[i]->pdu != NULL) {
+			w->reader[w->readers].pdu = all[i]->pdu;
+			w->reader[w->readers++].self = one->self;
+		}
 	}
 	return true;
 }
@@ -99,7 +109,8 @@ const struct change *watchers_change(struct watchers *w, const struct event *e)
 
 void watchers_pdu(struct watchers *w, const struct event *e)
 {
-	ASK(pdu, e);
+	for (unsigned i = 0; i < w->readers; i++)
+		w->reader[i].pdu(w->reader[i].self, e);
 }
 
 void watchers_aside(struct watchers *w, const struct aside *a)
