@@ -7,9 +7,12 @@
 #include "dissectors/dnp3.h"
 #include "dissectors/modbus.h"
 #include "dissectors/s7comm.h"
+#include "sensor/command.h"
 #include "sensor/eve.h"
 
 enum { SDB = 0x0b };
+
+extern const struct command ledger_command;
 
 #define SECOND_NS INT64_C(1000000000)
 #define REST_NS   (10 * SECOND_NS)  /* ends a transfer that has no end on the wire */
@@ -74,6 +77,20 @@ const struct dissector program_service = {
 	.fields = fields,
 	.field_count = PROGRAM_FIELDS,
 };
+
+void history_add(struct history *h, const struct program_key *key, bool up,
+	const struct program_copy *copy, enum program_change change)
+{
+	if (h == NULL || h->one == NULL)
+		return;
+	h->one[h->count++ % h->cap] =
+		(struct transferred){ .key = *key, .copy = *copy, .up = up, .change = change };
+}
+
+const char *program_change_name(enum program_change change)
+{
+	return changes[change].name;
+}
 
 const char *program_kind_name(uint32_t kind)
 {
@@ -158,6 +175,7 @@ static void enter(struct ledger *l, struct transfer *t, struct stamp at)
 	if (complete(t)) {
 		change = book_enter(l->book, &t->key, t->up, &copy, &before,
 			&l->watch->counters->ledger_forgotten);
+		history_add(&l->history, &t->key, t->up, &copy, change);
 		if (l->path != NULL && !ledger_file_add(l->book, l->path, &t->key, t->up, &copy,
 					       l->watch->config->ledger_mib << 20, &err))
 			file_failed(l, at, &err);
@@ -305,7 +323,7 @@ static bool open_file(struct ledger *l, const struct watch *w, struct err *err)
 		l->path = NULL;
 	if (l->path == NULL)
 		return true;
-	if (!ledger_file_read(l->book, l->path, &damaged, err))
+	if (!ledger_file_read(l->book, &l->history, l->path, &damaged, err))
 		return false;
 	if (damaged > 0)
 		fprintf(stderr, "bongsu-sensor: %s: %" PRIu64 " damaged lines passed over\n",
@@ -318,6 +336,7 @@ static void on_close(void *self)
 	struct ledger *l = self;
 	book_free(l->book);
 	free(l->transfer);
+	free(l->history.one);
 	free(l->path);
 	free(l);
 }
@@ -335,6 +354,10 @@ static void *on_open(const struct watch *w, struct err *err)
 	l->transfers = c->ledger_transfers;
 	l->transfer = calloc(l->transfers, sizeof *l->transfer);
 	l->book = book_new(c->ledger_programs, w->seed);
+	if (w->options->command == &ledger_command)
+		l->history.cap = c->ledger_programs;
+	if (l->history.cap > 0)
+		l->history.one = calloc(l->history.cap, sizeof *l->history.one);
 	if (l->transfer == NULL || l->book == NULL)
 		err_set(err, "out of memory");
 	if (!err->set && open_file(l, w, err))

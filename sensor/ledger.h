@@ -60,16 +60,33 @@ const struct program **book_sorted(
 
 /* --- ledger_file.c: one JSON line a transfer, over restarts --- */
 
-/* Reads what is there into @b; false: it cannot be read. A damaged line is passed over and counted.
+/* Everything that was transferred, in the order of its ends, for the list. */
+struct transferred {
+	struct program_key key;
+	struct program_copy copy;
+	bool up;
+	enum program_change change;
+};
+struct history {
+	struct transferred *one; /* NULL: not wanted; a ring */
+	size_t cap, count;       /* ever; the newest cap of them are there */
+};
+void history_add(struct history *h, const struct program_key *key, bool up,
+	const struct program_copy *copy, enum program_change change);
+
+/* Reads what is there into @b, and into @h each line; false: it cannot be read. A damaged line is
+ * passed over and counted.
  */
-bool ledger_file_read(struct book *b, const char *path, uint64_t *damaged, struct err *err);
+bool ledger_file_read(
+	struct book *b, struct history *h, const char *path, uint64_t *damaged, struct err *err);
 /* Adds a line. Past @cap bytes the file is written anew from the book. */
 bool ledger_file_add(const struct book *b, const char *path, const struct program_key *key, bool up,
 	const struct program_copy *copy, uint64_t cap, struct err *err);
 
-/* Such a line, without its newline. */
-void ledger_line(
-	struct buf *b, const struct program_key *key, bool up, const struct program_copy *copy);
+/* Such a line, without its newline; @change NULL: not told. */
+void ledger_line(struct buf *b, const struct program_key *key, bool up,
+	const struct program_copy *copy, const char *change);
+const char *program_change_name(enum program_change change);
 
 /* --- transfers --- */
 
@@ -100,7 +117,8 @@ struct ledger {
 	struct book *book;
 	struct transfer *transfer; /* config: ledger.transfers */
 	size_t transfers, open;
-	char *path; /* or NULL */
+	struct history history; /* for the command */
+	char *path;             /* or NULL */
 	bool file_told;
 };
 

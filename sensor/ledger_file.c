@@ -31,8 +31,8 @@ static void put_hash(struct buf *b, const char *name, const uint8_t hash[HASH])
 	buf_json_string(b, hex, HASH_HEX - 1, HASH_HEX);
 }
 
-void ledger_line(
-	struct buf *b, const struct program_key *key, bool up, const struct program_copy *copy)
+void ledger_line(struct buf *b, const struct program_key *key, bool up,
+	const struct program_copy *copy, const char *change)
 {
 	buf_lit(b, "{\"time\":");
 	eve_time(b, copy->at_ns);
@@ -47,6 +47,8 @@ void ledger_line(
 	put_hash(b, "sha256", copy->hash);
 	put_hash(b, "code_sha256", copy->code);
 	put_addr(b, "by", &copy->by);
+	if (change != NULL)
+		eve_key_word(b, "change", change);
 	buf_char(b, '}');
 }
 
@@ -57,7 +59,7 @@ static bool put_line(
 	struct buf b = buf_over(line, sizeof line - 1);
 	if (!copy->known)
 		return true;
-	ledger_line(&b, key, up, copy);
+	ledger_line(&b, key, up, copy, NULL);
 	line[b.len++] = '\n';
 	return write(fd, line, b.len) == (ssize_t)b.len;
 }
@@ -126,7 +128,7 @@ static bool kind_of(const json_t *line, uint32_t *kind)
 	return false;
 }
 
-static bool read_line(struct book *b, const json_t *line)
+static bool read_line(struct book *b, struct history *h, const json_t *line)
 {
 	struct program_key key;
 	struct program_copy copy = { .known = true };
@@ -145,11 +147,13 @@ static bool read_line(struct book *b, const json_t *line)
 	key.unit = (uint32_t)unit;
 	copy.bytes = (uint64_t)bytes;
 	memcpy(key.name, name, strnlen(name, PROGRAM_NAME - 1));
-	book_enter(b, &key, strcmp(way, "upload") == 0, &copy, &before, &forgotten);
+	bool up = strcmp(way, "upload") == 0;
+	history_add(h, &key, up, &copy, book_enter(b, &key, up, &copy, &before, &forgotten));
 	return true;
 }
 
-bool ledger_file_read(struct book *b, const char *path, uint64_t *damaged, struct err *err)
+bool ledger_file_read(
+	struct book *b, struct history *h, const char *path, uint64_t *damaged, struct err *err)
 {
 	char *text = NULL;
 	size_t room = 0;
@@ -161,7 +165,7 @@ bool ledger_file_read(struct book *b, const char *path, uint64_t *damaged, struc
 		if (text[n - 1] == '\n')
 			n--;
 		json_t *line = n < LINE ? json_read(text, (size_t)n, DEPTH, &why) : NULL;
-		if (line == NULL || !read_line(b, line))
+		if (line == NULL || !read_line(b, h, line))
 			++*damaged;
 		json_decref(line);
 	}

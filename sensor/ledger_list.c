@@ -61,62 +61,50 @@ static void time_text(char *out, size_t cap, int64_t ns)
 	out[19] = '\0';
 }
 
-static void row(
-	const struct program_key *key, bool up, const struct program_copy *copy, const char *note)
+static const char *note_of(enum program_change change)
 {
-	char when[64], device[80], name[PROGRAM_NAME * 6], by[64], hex[HASH_HEX];
-	if (!copy->known)
-		return;
-	time_text(when, sizeof when, copy->at_ns);
-	device_text(device, sizeof device, key);
-	text_of(name, sizeof name, key->name);
-	addr_text(by, sizeof by, &copy->by);
-	hash_hex(copy->hash, hex);
-	printf("%-19s  %-18s %-16s %-8s %8" PRIu64 "  %.16s…  %-16s %s\n", when, device, name,
-		up ? "upload" : "download", copy->bytes, hex, by, note);
+	return change == PROGRAM_DIFFERS ? "is not what was downloaded"
+					 : program_change_name(change);
 }
 
-static void json_row(const struct program_key *key, bool up, const struct program_copy *copy)
+static void row(const struct transferred *t)
+{
+	char when[64], device[80], name[PROGRAM_NAME * 6], by[64], hex[HASH_HEX];
+	time_text(when, sizeof when, t->copy.at_ns);
+	device_text(device, sizeof device, &t->key);
+	text_of(name, sizeof name, t->key.name);
+	addr_text(by, sizeof by, &t->copy.by);
+	hash_hex(t->copy.hash, hex);
+	printf("%-19s  %-18s %-16s %-8s %8" PRIu64 "  %.16s…  %-16s %s\n", when, device, name,
+		t->up ? "upload" : "download", t->copy.bytes, hex, by, note_of(t->change));
+}
+
+static void json_row(const struct transferred *t)
 {
 	char line[2048];
 	struct buf b = buf_over(line, sizeof line);
-	if (!copy->known)
-		return;
-	ledger_line(&b, key, up, copy);
+	ledger_line(&b, &t->key, t->up, &t->copy, program_change_name(t->change));
 	printf("%.*s\n", (int)b.len, line);
 }
 
-static void program(const struct program *p)
+static enum status list(const struct history *h)
 {
-	bool both = p->down.known && p->up.known && p->up.at_ns >= p->down.at_ns;
-	bool other = both && memcmp(p->down.code, p->up.code, HASH) != 0;
-	if (asked.json) {
-		json_row(&p->key, false, &p->down);
-		json_row(&p->key, true, &p->up);
-		return;
-	}
-	row(&p->key, false, &p->down, p->changes > 0 && !other ? "changed" : "");
-	row(&p->key, true, &p->up, other ? "is not what was downloaded" : "");
-}
-
-static enum status list(const struct book *b)
-{
-	const struct program **programs = book_sorted(b);
-	if (programs == NULL)
-		return STATUS_FAILED;
+	size_t first = h->count > h->cap ? h->count - h->cap : 0;
 	if (!asked.json)
-		printf("%-19s  %-18s %-16s %-8s %8s  %-17s  %-16s\n", "TIME (UTC)", "DEVICE",
-			"PROGRAM", "WAY", "BYTES", "SHA-256", "BY");
-	for (size_t i = 0; i < book_count(b); i++)
-		program(programs[i]);
-	free(programs);
+		printf("%-19s  %-18s %-16s %-8s %8s  %-17s  %-16s %s\n", "TIME (UTC)", "DEVICE",
+			"PROGRAM", "WAY", "BYTES", "SHA-256", "BY", "CHANGE");
+	for (size_t i = first; i < h->count; i++)
+		(asked.json ? json_row : row)(&h->one[i % h->cap]);
+	if (first > 0)
+		fprintf(stderr, "bongsu-sensor: %zu older ones are left out (ledger.programs)\n",
+			first);
 	return fflush(stdout) == 0 ? STATUS_OK : STATUS_FAILED;
 }
 
 static enum status answer(struct run *r)
 {
 	const struct ledger *l = watchers_state(r->watchers, "ledger");
-	return list(l->book);
+	return list(&l->history);
 }
 
 /* The file of a sensor that runs, or ran. */
@@ -128,20 +116,26 @@ static enum status from_file(const struct config *c, int argc, char **argv)
 			   : c->ledger_file != NULL ? c->ledger_file
 						    : "/var/lib/bongsu/spool/programs.jsonl";
 	struct book *b = book_new(c->ledger_programs, 0);
+	struct history h = { .cap = c->ledger_programs };
 	struct err err = { 0 };
 	uint64_t damaged = 0;
 	enum status status = STATUS_FAILED;
-	if (b == NULL)
+	h.one = calloc(h.cap, sizeof *h.one);
+	if (b == NULL || h.one == NULL) {
+		book_free(b);
+		free(h.one);
 		return STATUS_FAILED;
+	}
 	if (access(path, R_OK) != 0)
 		err_set(&err, "%s: %s", path, strerror(errno));
-	if (!err.set && ledger_file_read(b, path, &damaged, &err))
-		status = list(b);
+	if (!err.set && ledger_file_read(b, &h, path, &damaged, &err))
+		status = list(&h);
 	else
 		fprintf(stderr, "bongsu-sensor: %s\n", err.text);
 	if (damaged > 0)
 		fprintf(stderr, "bongsu-sensor: %s: %" PRIu64 " damaged lines\n", path, damaged);
 	book_free(b);
+	free(h.one);
 	return status == STATUS_OK && damaged > 0 ? STATUS_DAMAGED : status;
 }
 
@@ -156,7 +150,9 @@ static const char usage[] =
 	"\n"
 	"A program is a block of an S7 controller, a Modbus file, a Schneider program or a file of "
 	"a\n"
-	"DNP3 outstation. What is listed was seen whole; the SHA-256 is over all its bytes.\n";
+	"DNP3 outstation. What is listed was seen whole; the SHA-256 is over all its bytes. CHANGE "
+	"is\n"
+	"against the last one of its device and name, whichever way that went.\n";
 
 const struct command ledger_command = {
 	.name = "ledger",

@@ -93,7 +93,7 @@ static void the_file_gives_the_book_back(void **state)
 		assert_true(ledger_file_add(b, path, &key, i == 1, &copy, 1 << 20, &err));
 	}
 	struct book *again = book_new(16, 0);
-	assert_true(ledger_file_read(again, path, &damaged, &err));
+	assert_true(ledger_file_read(again, NULL, path, &damaged, &err));
 	assert_int_equal(damaged, 0);
 	assert_int_equal(book_count(again), 3);
 	assert_int_equal(enter(again, "OB1", false, "OB1", 9, &lost), PROGRAM_SAME);
@@ -123,7 +123,7 @@ static void a_file_at_its_cap_is_written_anew(void **state)
 		assert_true(st.st_size <= 8192);
 	}
 	struct book *again = book_new(16, 0);
-	assert_true(ledger_file_read(again, path, &damaged, &err));
+	assert_true(ledger_file_read(again, NULL, path, &damaged, &err));
 	assert_int_equal(enter(again, "OB1", false, "199", 300, &lost), PROGRAM_SAME);
 	book_free(again);
 	book_free(b);
@@ -154,13 +154,13 @@ static void damaged_lines_are_passed_over(void **state)
 		fputc('x', f);
 	fclose(f);
 	struct book *b = book_new(16, 0);
-	assert_true(ledger_file_read(b, path, &damaged, &err));
+	assert_true(ledger_file_read(b, NULL, path, &damaged, &err));
 	assert_int_equal(damaged, lines + 3);
 	assert_int_equal(book_count(b), 1);
 	assert_int_equal(enter(b, "OB1", true, "a", 9, &lost), PROGRAM_SAME);
 	book_free(b);
 	unlink(path);
-	assert_true(ledger_file_read(NULL, "/tmp/there/is/none", &damaged, &err));
+	assert_true(ledger_file_read(NULL, NULL, "/tmp/there/is/none", &damaged, &err));
 }
 
 int main(void)
