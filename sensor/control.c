@@ -77,7 +77,8 @@ static void make_folder(const char *path, uid_t uid, gid_t gid)
 	if (slash == NULL || slash == folder)
 		return;
 	*slash = '\0';
-	if (mkdir(folder, 0750) == 0 && geteuid() == 0 && chown(folder, uid, gid) != 0)
+	bool ours = geteuid() != 0 || (uid == geteuid() && gid == getegid());
+	if (mkdir(folder, 0750) == 0 && !ours && chown(folder, uid, gid) != 0)
 		(void)rmdir(folder); /* bind() says that it is not there */
 }
 
@@ -97,7 +98,8 @@ static bool bind_socket(struct control *c, const struct config *config, struct e
 	mode_t mask = umask(0177);
 	bool ok = bind(c->fd, (const struct sockaddr *)&at, sizeof at) == 0;
 	umask(mask);
-	ok = ok && (geteuid() != 0 || chown(c->path, uid, gid) == 0) && chmod(c->path, 0660) == 0 &&
+	bool ours = geteuid() != 0 || (uid == geteuid() && gid == getegid());
+	ok = ok && (ours || chown(c->path, uid, gid) == 0) && chmod(c->path, 0660) == 0 &&
 	     listen(c->fd, BACKLOG) == 0;
 	return ok || err_set(err, "control.socket %s: %s", c->path, strerror(errno));
 }

@@ -94,7 +94,7 @@ class Live(Process):
         super().__init__(world.path("sensor.log"))
         self.redis = redis
         config = {"sensor": {"name": "plant", "interfaces": ["lo"], "filter": "tcp port %d" % port, "checksums": False},
-                  "outputs": [redis.url()], "spool": {"folder": world.path("spool")}, "canary": {"interval": 0},
+                  "outputs": [redis.url()], "spool": {"folder": world.path("spool")}, "canary": {"interval": 0}, "alerts": {"fold": False},
                   "packs": {"keys": keys, "threshold": threshold, "interval": 1}}
         self.config = world.path("sensor.yaml")
         with open(self.config, "w") as f:
