@@ -45,8 +45,6 @@ static void start(void)
 		abort();
 	text_list_keep(&options.rules_only, "rules");
 	rules_find(&rules, &options, &config);
-	rules.lists = strdup("rules/lists");
-	rules.attack = strdup("rules/attack.yaml");
 	if (!rules_read(&rules, &config, &faults)) {
 		for (size_t i = 0; i < faults.count; i++)
 			fprintf(stderr, "%s\n", faults.text[i]);
