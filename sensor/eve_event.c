@@ -52,7 +52,8 @@ bool eve_is_there(const struct flow *f, unsigned end)
 	return f->l4 != 0 || (memcmp(ip, zero, 16) != 0 && memcmp(ip, zero4, 16) != 0);
 }
 
-/* What is no conversation (an observation of one device, or of two) has no ports and no proto. */
+/* What is no conversation (an observation of one device, or of two) has no proto, and of ports
+ * those that it is about. */
 static void write_ends_anew(
 	struct buf *b, const struct flow *f, const struct dissector *app, unsigned from)
 {
@@ -60,14 +61,16 @@ static void write_ends_anew(
 	write_vlans(b, f);
 	eve_key(b, "src_ip");
 	eve_addr(b, &src->ip);
-	if (f->l4 != 0)
+	bool made = f->id == 0;
+	if (f->l4 != 0 && !(made && src->port == 0))
 		eve_key_uint(b, "src_port", src->port);
 	if (eve_is_there(f, !from)) {
 		eve_key(b, "dest_ip");
 		eve_addr(b, &dst->ip);
 	}
 	if (f->l4 != 0) {
-		eve_key_uint(b, "dest_port", dst->port);
+		if (!made || dst->port != 0)
+			eve_key_uint(b, "dest_port", dst->port);
 		eve_key(b, "proto");
 		eve_l4(b, f->l4);
 	}
@@ -129,7 +132,7 @@ void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head)
 {
 	buf_lit(b, "{\"timestamp\":");
 	eve_time(b, head->ts_ns);
-	if (head->flow != NULL && head->flow->l4 != 0)
+	if (head->flow != NULL && head->flow->l4 != 0 && head->flow->id != 0)
 		eve_key_uint(b, "flow_id", head->flow->id & ((UINT64_C(1) << 51) - 1));
 	if (eve->in_iface != NULL) {
 		eve_key(b, "in_iface");
@@ -152,7 +155,7 @@ void eve_head(struct buf *b, const struct eve *eve, const struct eve_head *head)
 	if (head->flow == NULL)
 		return;
 	eve_key_lit(b, "pkt_src", "wire/pcap");
-	if (head->flow->l4 == 0)
+	if (head->flow->l4 == 0 || head->flow->id == 0)
 		return;
 	eve_key(b, "community_id");
 	community_id(b, head->flow);
