@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import sqlite3
+import time
 
 import kit
 from harm import Feeder, Rig, Tier, check, equal, soon
@@ -139,7 +140,8 @@ def test_a_window_that_cannot_be_read(world):
     soon(lambda: rig.enterprise.number("SELECT count(*) FROM link_wait") > 1, "windows wait")
     rig.enterprise.stop()
     db = sqlite3.connect(file_of(rig.enterprise))
-    db.execute("UPDATE link_wait SET blob = x'00ff' WHERE id = (SELECT min(id) FROM link_wait)")
+    # the newest: of the oldest the province may have had the bytes before it went
+    db.execute("UPDATE link_wait SET blob = x'00ff' WHERE id = (SELECT max(id) FROM link_wait)")
     db.commit()
     db.close()
     rig.enterprise.start()
@@ -205,17 +207,28 @@ def test_a_machine_that_runs_twice(world):
     rig.settles("before")
     rig.enterprise.stop()
     twin = world.nodes["twin"] = Tier(world, "twin", "enterprise", redis=world.redis("twin"))
-    shutil.rmtree(twin.folder)
-    shutil.copytree(rig.enterprise.folder, twin.folder)
     twin.parents, twin.org = rig.enterprise.parents, rig.enterprise.org
-    twin.configure()
     other = Feeder(twin.redis, "plant-9")
-    rig.enterprise.start()
-    twin.start()
+
+    def split():
+        """From one state on there are two."""
+        shutil.rmtree(twin.folder)
+        shutil.copytree(rig.enterprise.folder, twin.folder)
+        twin.configure()
+        rig.enterprise.start()
+        twin.start()
+        return time.monotonic()
+
+    began = split()
 
     def seen():
+        nonlocal began
         f.feed(2)
         other.feed(2)
+        if time.monotonic() - began > 12:  # each asked where it stands before it sent: none used the other's numbers
+            twin.kill()
+            rig.enterprise.stop()
+            began = split()
         return rig.province.rows("SELECT 1 FROM quarantine WHERE org = ?", rig.enterprise.org)
 
     soon(seen, "a frame that came with other bytes is set aside")
