@@ -210,6 +210,8 @@ def arps(out):
 
 
 def main():
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
     out = sys.argv[1]
     chain(out)
     packs(out)
