@@ -149,13 +149,16 @@ static void observe(struct ledger *l, const struct transfer *t, struct stamp at,
 	watch_observe(l->watch, t->flow, !t->device, at, &p, NULL);
 }
 
-static void file_failed(struct ledger *l, struct stamp at, const struct err *err)
+static void flush(struct ledger *l, struct stamp at, bool last)
 {
+	struct err err = { 0 };
+	if (ledger_file_flush(&l->file, l->book, at.ts_ns, last, &err))
+		return;
 	l->watch->counters->ledger_lost++;
 	if (l->file_told)
 		return;
 	l->file_told = true;
-	struct anomaly a = { .kind = ANOMALY_LEDGER, .at = at, .count = 1, .detail = err->text };
+	struct anomaly a = { .kind = ANOMALY_LEDGER, .at = at, .count = 1, .detail = err.text };
 	l->watch->out.anomaly(l->watch->out.ctx, &a);
 }
 
@@ -167,7 +170,6 @@ static void enter(struct ledger *l, struct transfer *t, struct stamp at)
 		.by = t->flow->end[!t->device].ip };
 	struct program before = { 0 };
 	enum program_change change = PROGRAM_NEW;
-	struct err err = { 0 };
 	hash_end(&t->hash, copy.hash);
 	hash_end(&t->code, copy.code);
 	if (t->code_to == 0)
@@ -176,9 +178,8 @@ static void enter(struct ledger *l, struct transfer *t, struct stamp at)
 		change = book_enter(l->book, &t->key, t->up, &copy, &before,
 			&l->watch->counters->ledger_forgotten);
 		history_add(&l->history, &t->key, t->up, &copy, change);
-		if (l->path != NULL && !ledger_file_add(l->book, l->path, &t->key, t->up, &copy,
-					       l->watch->config->ledger_mib << 20, &err))
-			file_failed(l, at, &err);
+		if (l->file.path != NULL && !ledger_file_add(&l->file, &t->key, t->up, &copy))
+			l->watch->counters->ledger_lost++;
 		l->watch->counters->programs++;
 	} else {
 		l->watch->counters->programs_broken++;
@@ -308,26 +309,31 @@ static void on_tick(void *self, struct stamp now)
 		if (!t->used || now.ts_ns - t->last_ns < (t->timed ? REST_NS : IDLE_NS))
 			continue;
 		t->broken |= !t->timed;
-		now.frame = t->frame;
-		transfer_end(l, t, now);
+		transfer_end(l, t, (struct stamp){ .ts_ns = now.ts_ns, .frame = t->frame });
 	}
+	flush(l, now, false);
+}
+
+static void on_finish(void *self, struct stamp now)
+{
+	flush(self, now, true);
 }
 
 static bool open_file(struct ledger *l, const struct watch *w, struct err *err)
 {
 	uint64_t damaged = 0;
 	if (w->config->ledger_file != NULL)
-		l->path = strdup(w->config->ledger_file);
+		l->file.path = strdup(w->config->ledger_file);
 	else if (w->live && w->folder != NULL &&
-		 asprintf(&l->path, "%s/programs.jsonl", w->folder) < 0)
-		l->path = NULL;
-	if (l->path == NULL)
+		 asprintf(&l->file.path, "%s/programs.jsonl", w->folder) < 0)
+		l->file.path = NULL;
+	if (l->file.path == NULL)
 		return true;
-	if (!ledger_file_read(l->book, &l->history, l->path, &damaged, err))
+	if (!ledger_file_read(l->book, &l->history, l->file.path, &damaged, err))
 		return false;
 	if (damaged > 0)
 		fprintf(stderr, "bongsu-sensor: %s: %" PRIu64 " damaged lines passed over\n",
-			l->path, damaged);
+			l->file.path, damaged);
 	return true;
 }
 
@@ -337,7 +343,7 @@ static void on_close(void *self)
 	book_free(l->book);
 	free(l->transfer);
 	free(l->history.one);
-	free(l->path);
+	free(l->file.path);
 	free(l);
 }
 
@@ -351,6 +357,7 @@ static void *on_open(const struct watch *w, struct err *err)
 		return NULL;
 	}
 	l->watch = w;
+	l->file.cap = c->ledger_mib << 20;
 	l->transfers = c->ledger_transfers;
 	l->transfer = calloc(l->transfers, sizeof *l->transfer);
 	l->book = book_new(c->ledger_programs, w->seed);
@@ -373,4 +380,5 @@ const struct watcher ledger_watcher = {
 	.flow = on_flow,
 	.pdu = on_pdu,
 	.tick = on_tick,
+	.finish = on_finish,
 };

@@ -79,9 +79,23 @@ void history_add(struct history *h, const struct program_key *key, bool up,
  */
 bool ledger_file_read(
 	struct book *b, struct history *h, const char *path, uint64_t *damaged, struct err *err);
-/* Adds a line. Past @cap bytes the file is written anew from the book. */
-bool ledger_file_add(const struct book *b, const char *path, const struct program_key *key, bool up,
-	const struct program_copy *copy, uint64_t cap, struct err *err);
+/* Lines wait here until the second is over: packets are not held up by a file, and a peer cannot
+ * make one written for each. */
+struct ledger_file {
+	char *path;   /* NULL: none */
+	uint64_t cap; /* bytes; past it the file is written anew from the book */
+	bool anew;    /* or because more came than may wait */
+	int64_t anew_ns;
+	size_t len;
+	char waiting[1 << 16];
+};
+/* False: no room; the line is lost, what it says is in the book and comes with the next writing
+ * anew. */
+bool ledger_file_add(struct ledger_file *f, const struct program_key *key, bool up,
+	const struct program_copy *copy);
+/* Writes what waits; anew at most once a minute, unless this is the @last time. */
+bool ledger_file_flush(
+	struct ledger_file *f, const struct book *b, int64_t now_ns, bool last, struct err *err);
 
 /* Such a line, without its newline; @change NULL: not told. */
 void ledger_line(struct buf *b, const struct program_key *key, bool up,
@@ -118,7 +132,7 @@ struct ledger {
 	struct transfer *transfer; /* config: ledger.transfers */
 	size_t transfers, open;
 	struct history history; /* for the command */
-	char *path;             /* or NULL */
+	struct ledger_file file;
 	bool file_told;
 };
 

@@ -53,51 +53,89 @@ void ledger_line(struct buf *b, const struct program_key *key, bool up,
 }
 
 static bool put_line(
-	int fd, const struct program_key *key, bool up, const struct program_copy *copy)
+	FILE *out, const struct program_key *key, bool up, const struct program_copy *copy)
 {
 	char line[LINE];
-	struct buf b = buf_over(line, sizeof line - 1);
+	struct buf b = buf_over(line, sizeof line);
 	if (!copy->known)
 		return true;
 	ledger_line(&b, key, up, copy, NULL);
-	line[b.len++] = '\n';
-	return write(fd, line, b.len) == (ssize_t)b.len;
+	buf_char(&b, '\n');
+	return fwrite(line, 1, b.len, out) == b.len;
+}
+
+static bool put_book(FILE *out, const struct book *book)
+{
+	const struct program **list = book_sorted(book);
+	bool ok = list != NULL;
+	for (size_t i = 0; ok && i < book_count(book); i++)
+		ok = put_line(out, &list[i]->key, false, &list[i]->down) &&
+		     put_line(out, &list[i]->key, true, &list[i]->up);
+	free(list);
+	return ok && fflush(out) == 0 && fsync(fileno(out)) == 0;
 }
 
 static bool write_anew(const struct book *book, const char *path, struct err *err)
 {
 	char fresh[PATH_MAX];
-	const struct program **list = book_sorted(book);
-	if (list == NULL || snprintf(fresh, sizeof fresh, "%s.new", path) >= PATH_MAX) {
-		free(list);
-		return err_set(err, "%s: path too long or no memory", path);
-	}
+	if (snprintf(fresh, sizeof fresh, "%s.new", path) >= PATH_MAX)
+		return err_set(err, "%s: path too long", path);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
-	bool ok = fd >= 0;
-	for (size_t i = 0; ok && i < book_count(book); i++)
-		ok = put_line(fd, &list[i]->key, false, &list[i]->down) &&
-		     put_line(fd, &list[i]->key, true, &list[i]->up);
-	free(list);
-	ok = ok && fsync(fd) == 0;
-	if (fd >= 0)
-		ok &= close(fd) == 0;
-	if (ok && rename(fresh, path) == 0)
-		return true;
-	return err_set(err, "%s: %s", path, strerror(errno));
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+	if (out == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return err_set(err, "%s: %s", fresh, strerror(errno));
+	}
+	bool ok = put_book(out, book);
+	ok &= fclose(out) == 0;
+	return (ok && rename(fresh, path) == 0) || err_set(err, "%s: %s", path, strerror(errno));
 }
 
-bool ledger_file_add(const struct book *b, const char *path, const struct program_key *key, bool up,
-	const struct program_copy *copy, uint64_t cap, struct err *err)
+static bool append(const struct ledger_file *f, struct err *err)
 {
-	struct stat st;
-	if (stat(path, &st) == 0 && (uint64_t)st.st_size + LINE > cap)
-		return write_anew(b, path, err); /* the copy is in the book already */
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
-	bool ok = fd >= 0 && put_line(fd, key, up, copy);
+	int fd = open(f->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
+	bool ok = fd >= 0 && write(fd, f->waiting, f->len) == (ssize_t)f->len;
 	int why = errno;
 	if (fd >= 0 && close(fd) != 0)
 		ok = false;
-	return ok || err_set(err, "%s: %s", path, strerror(why));
+	return ok || err_set(err, "%s: %s", f->path, strerror(why));
+}
+
+bool ledger_file_add(struct ledger_file *f, const struct program_key *key, bool up,
+	const struct program_copy *copy)
+{
+	struct buf b = buf_over(f->waiting + f->len, sizeof f->waiting - f->len);
+	ledger_line(&b, key, up, copy, NULL);
+	buf_char(&b, '\n');
+	if (b.full)
+		f->anew = true;
+	else
+		f->len += b.len;
+	return !b.full;
+}
+
+bool ledger_file_flush(
+	struct ledger_file *f, const struct book *b, int64_t now_ns, bool last, struct err *err)
+{
+	enum { ANEW_S = 60 };
+	struct stat st;
+	if (f->path == NULL || (f->len == 0 && !f->anew))
+		return true;
+	if (stat(f->path, &st) == 0 && (uint64_t)st.st_size + f->len > f->cap)
+		f->anew = true;
+	if (!f->anew) {
+		bool ok = append(f, err);
+		f->len = 0;
+		return ok;
+	}
+	f->len = 0; /* the book has it */
+	int64_t since = now_ns - f->anew_ns;
+	if (!last && f->anew_ns != 0 && since >= 0 && since < ANEW_S * INT64_C(1000000000))
+		return true;
+	f->anew = false;
+	f->anew_ns = now_ns;
+	return write_anew(b, f->path, err);
 }
 
 /* --- reading ----------------------------------------------------------------------------- */

@@ -10,6 +10,18 @@
 
 #include "sensor/ledger.h"
 
+#define S INT64_C(1000000000)
+
+static struct ledger_file file;
+
+/* Lines for @path wait from now on. */
+static void file_for(char *path, uint64_t cap)
+{
+	memset(&file, 0, sizeof file);
+	file.path = path;
+	file.cap = cap;
+}
+
 static struct program_key key_of(uint8_t device, const char *name)
 {
 	struct program_key key;
@@ -84,14 +96,16 @@ static void the_file_gives_the_book_back(void **state)
 	char path[] = "/tmp/ledger.XXXXXX";
 	close(mkstemp(path));
 	struct book *b = book_new(16, 0);
+	file_for(path, 1 << 20);
 	const char *const names[] = { "OB1", "quo\"te\\ \x1b[2J \xff", "./" };
 	for (unsigned i = 0; i < 3; i++) {
 		struct program_key key = key_of(1, names[i]);
 		struct program_copy copy = copy_of(names[i], i + 1);
 		struct program before;
 		book_enter(b, &key, i == 1, &copy, &before, &lost);
-		assert_true(ledger_file_add(b, path, &key, i == 1, &copy, 1 << 20, &err));
+		assert_true(ledger_file_add(&file, &key, i == 1, &copy));
 	}
+	assert_true(ledger_file_flush(&file, b, S, false, &err));
 	struct book *again = book_new(16, 0);
 	assert_true(ledger_file_read(again, NULL, path, &damaged, &err));
 	assert_int_equal(damaged, 0);
@@ -113,12 +127,14 @@ static void a_file_at_its_cap_is_written_anew(void **state)
 	close(mkstemp(path));
 	struct book *b = book_new(16, 0);
 	struct program_key key = key_of(1, "OB1");
+	file_for(path, 8192);
 	for (int i = 0; i < 200; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		struct program_copy copy = copy_of(text, i);
 		struct program before;
 		book_enter(b, &key, false, &copy, &before, &lost);
-		assert_true(ledger_file_add(b, path, &key, false, &copy, 8192, &err));
+		assert_true(ledger_file_add(&file, &key, false, &copy));
+		assert_true(ledger_file_flush(&file, b, i * 61 * S, false, &err));
 		assert_int_equal(stat(path, &st), 0);
 		assert_true(st.st_size <= 8192);
 	}
@@ -128,6 +144,59 @@ static void a_file_at_its_cap_is_written_anew(void **state)
 	book_free(again);
 	book_free(b);
 	unlink(path);
+}
+
+/* More in one second than may wait: the rest is counted by the caller, and comes with the book. */
+static void a_burst_is_written_with_the_book_and_not_each_second(void **state)
+{
+	(void)state;
+	enum { MANY = 1000 };
+	uint64_t lost = 0, damaged = 0, refused = 0;
+	struct err err = { 0 };
+	struct stat st;
+	char path[] = "/tmp/ledger.XXXXXX", name[16];
+	close(mkstemp(path));
+	struct book *b = book_new(MANY, 0);
+	file_for(path, 1 << 24);
+	for (int64_t second = 1; second <= 3; second++) {
+		for (int i = 0; i < MANY; i++) {
+			struct program before;
+			snprintf(name, sizeof name, "FC%d", i);
+			struct program_key key = key_of(1, name);
+			struct program_copy copy = copy_of(second == 3 ? "new" : "old", second);
+			book_enter(b, &key, false, &copy, &before, &lost);
+			refused += !ledger_file_add(&file, &key, false, &copy);
+		}
+		assert_true(ledger_file_flush(&file, b, second * S, false, &err));
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(file.anew_ns, S); /* the second and third wait for their minute */
+	}
+	assert_in_range(refused, 3 * MANY - 3 * 300, 3 * MANY - 3 * 100);
+	assert_true(ledger_file_flush(&file, b, 4 * S, true, &err));
+	struct book *again = book_new(MANY, 0);
+	assert_true(ledger_file_read(again, NULL, path, &damaged, &err));
+	assert_int_equal(damaged, 0);
+	assert_int_equal(book_count(again), MANY);
+	assert_int_equal(enter(again, "FC999", false, "new", 9, &lost), PROGRAM_SAME);
+	book_free(again);
+	book_free(b);
+	unlink(path);
+}
+
+static void a_file_that_cannot_be_written_is_said(void **state)
+{
+	(void)state;
+	struct err err = { 0 };
+	char path[] = "/tmp/there/is/none";
+	struct book *b = book_new(16, 0);
+	struct program_key key = key_of(1, "OB1");
+	struct program_copy copy = copy_of("a", 1);
+	file_for(path, 1 << 20);
+	assert_true(ledger_file_add(&file, &key, false, &copy));
+	assert_false(ledger_file_flush(&file, b, S, false, &err));
+	assert_true(err.set);
+	assert_true(ledger_file_flush(&file, b, 2 * S, false, &err)); /* not again and again */
+	book_free(b);
 }
 
 static void damaged_lines_are_passed_over(void **state)
@@ -170,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_full_book_forgets_the_oldest_and_counts),
 		cmocka_unit_test(the_file_gives_the_book_back),
 		cmocka_unit_test(a_file_at_its_cap_is_written_anew),
+		cmocka_unit_test(a_burst_is_written_with_the_book_and_not_each_second),
+		cmocka_unit_test(a_file_that_cannot_be_written_is_said),
 		cmocka_unit_test(damaged_lines_are_passed_over),
 	};
 	return keys_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
