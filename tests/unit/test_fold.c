@@ -106,6 +106,37 @@ static json_int_t last(const char *name)
 	return v;
 }
 
+/* Of what only looks the repeats are counted before their verdict, and none is lost. */
+static void looks_that_repeat_do_not_wait(void **state)
+{
+	(void)state;
+	const struct hit hit = { .rule = &rule, .item = -1 };
+	struct event asked = event_of(1, 1, VERDICT_PENDING);
+	rule.suppress_seconds = 100;
+	rule.suppress_by = BY_SRC;
+	assert_false(fold_repeat(fold, &hit, &asked)); /* nothing is open */
+	assert_int_equal(occurs(1, 1, VERDICT_ACCEPTED), 1);
+	assert_false(fold_repeat(fold, &hit, &asked)); /* no message for the close yet */
+	assert_int_equal(occurs(2, 1, VERDICT_REJECTED), 0);
+	for (int64_t i = 3; i <= 50; i++) {
+		asked = event_of(i, 1, VERDICT_PENDING);
+		assert_true(fold_repeat(fold, &hit, &asked));
+	}
+	asked = event_of(51, 2, VERDICT_PENDING); /* another station */
+	assert_false(fold_repeat(fold, &hit, &asked));
+	asked = event_of(102, 1, VERDICT_PENDING); /* the time of suppress is over: news */
+	assert_false(fold_repeat(fold, &hit, &asked));
+	assert_int_equal(occurs(102, 1, VERDICT_ACCEPTED), 2);
+	assert_int_equal(last("count"), 50);
+	assert_int_equal(last("total"), 51);
+	assert_int_equal(counters.suppressed, 49);
+	/* A command waits for what becomes of it. */
+	rule.changes_state = true;
+	assert_int_equal(occurs(103, 1, VERDICT_ACCEPTED), 0);
+	asked = event_of(104, 1, VERDICT_PENDING);
+	assert_false(fold_repeat(fold, &hit, &asked));
+}
+
 static void told_at_1_2_4_8_and_at_the_close(void **state)
 {
 	(void)state;
@@ -234,6 +265,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, before_each, after_each)
 	const struct CMUnitTest tests[] = {
+		TEST(looks_that_repeat_do_not_wait),
 		TEST(told_at_1_2_4_8_and_at_the_close),
 		TEST(another_verdict_is_another_alert),
 		TEST(told_before_its_verdict_it_stays_open_under_it),
