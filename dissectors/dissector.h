@@ -62,6 +62,8 @@ struct dissector {
 	/* Header fields (index + 1) naming the device behind the address; 0: there is none. In
 	 * what that device sends it is unit_reply, where that is set. */
 	uint8_t unit_field, unit_reply;
+	/* Bit per header field that counts messages, such as a transaction id: see pdu.same. */
+	uint64_t numbers;
 
 	/* Is it mine? May be called with any bytes that start a direction of a flow. */
 	enum probe (*probe)(struct reader in, uint8_t l4, struct probe_hint *hint);

@@ -13,6 +13,7 @@ enum {
 enum { LINK_DIR = 0x80, LINK_PRM = 0x40, LINK_FUNCTION = 0x0f };
 enum { LINK_CONFIRMED_DATA = 3, LINK_UNCONFIRMED_DATA = 4 };
 enum { SEGMENT_FIN = 0x80, SEGMENT_FIR = 0x40, SEGMENT_SEQ = 0x3f };
+enum { CONTROL_FLAGS = 0xf0 }; /* of the application layer */
 
 static bool crc_fits(const uint8_t *bytes, size_t n)
 {
@@ -117,9 +118,20 @@ static void take_segment(struct reader segment, uint8_t control, struct dissect 
 	}
 }
 
+/* What else decides goes before the function, over the octets that number segment and fragment: the
+ * control octets without their counts, the addresses. */
+static void set_same(const uint8_t *frame, struct reader fragment, struct pdu *out, uint8_t *to)
+{
+	to[0] = frame[3] & (LINK_DIR | LINK_PRM | LINK_FUNCTION);
+	memcpy(to + 1, frame + 4, 4);
+	to[5] = fragment.at[0] & CONTROL_FLAGS;
+	out->same = rd_over(to, DNP3_LINK + 1 + fragment.left);
+}
+
 /* @user is the user data of a frame without its CRCs. A device drops a frame with a bad CRC, so
  * such a one is shown but must not disturb what is being joined. */
-static void take_user_data(struct reader user, struct dissect *d, struct pdu *out)
+static void take_user_data(
+	const uint8_t *frame, struct reader user, struct dissect *d, struct pdu *out)
 {
 	struct dnp3_state *state = d->state;
 	uint8_t control = rd_u8(&user);
@@ -137,7 +149,8 @@ static void take_user_data(struct reader user, struct dissect *d, struct pdu *ou
 	struct dnp3_join *j = join_find(state, out, d->dir);
 	if (j != NULL && out->malformed == NULL)
 		j->active = false;
-	dnp3_fragment(user, state, out);
+	if (dnp3_fragment(user, state, out))
+		set_same(frame, user, out, state->user_data);
 }
 
 /* ---- link ---- */
@@ -188,7 +201,8 @@ static enum outcome take_frame(
 	unsigned function = frame[3] & (LINK_PRM | LINK_FUNCTION);
 	put_link(out, frame);
 	out->name = "user_data";
-	if (!gather(state->user_data, frame + HEADER, user)) {
+	uint8_t *data = state->user_data + DNP3_LINK;
+	if (!gather(data, frame + HEADER, user)) {
 		pdu_uint(out, DNP3_CRC_ERROR, 1);
 		pdu_damaged(out, "bad CRC in a data block");
 	}
@@ -198,7 +212,7 @@ static enum outcome take_frame(
 	else if (user == 0)
 		put_stray(out, "user data frame without data");
 	else
-		take_user_data(rd_over(state->user_data, user), d, out);
+		take_user_data(frame, rd_over(data, user), d, out);
 	return DISSECT_OK;
 }
 
@@ -291,6 +305,7 @@ const struct dissector dnp3_dissector = {
 	.state_size = sizeof(struct dnp3_state),
 	.unit_field = DNP3_DESTINATION + 1,
 	.unit_reply = DNP3_SOURCE + 1,
+	.numbers = UINT64_C(1) << DNP3_SEQUENCE,
 	.reply_ms = 5000,
 	.probe = dnp3_probe,
 	.dissect = dnp3_dissect,

@@ -18,6 +18,7 @@ enum {
 	DNP3_JOINS = 8,            /* link address pairs joined at once on one flow */
 	DNP3_SELECTS = 8,          /* of them with a SELECT outstanding */
 	DNP3_USER_DATA = 250,
+	DNP3_LINK = 4,    /* octets of room for what the link header says, see set_same() */
 	DNP3_PAIRS = 256, /* bits that remember which address pairs have talked */
 };
 
@@ -42,7 +43,8 @@ struct dnp3_select {
 
 struct dnp3_state {
 	uint32_t clock; /* counts uses */
-	uint8_t user_data[DNP3_USER_DATA];
+	/* Of the latest frame, without its CRCs, from user_data[DNP3_LINK] on. */
+	uint8_t user_data[DNP3_LINK + DNP3_USER_DATA];
 	struct dnp3_join joins[DNP3_JOINS];
 	struct dnp3_select selects[DNP3_SELECTS];
 	uint64_t begun[DNP3_PAIRS / 64]; /* by hash: pairs whose master has asked something */
@@ -67,7 +69,8 @@ static inline void dnp3_pair_add(uint64_t *set, uint32_t bit)
 }
 
 /* The application layer: one whole fragment. SOURCE and DESTINATION are set. Its bytes stay
- * valid as long as the PDU is looked at. */
-void dnp3_fragment(struct reader fragment, struct dnp3_state *state, struct pdu *out);
+ * valid as long as the PDU is looked at. Tells whether it is a read, or an answer that has nothing
+ * but points, and undamaged. */
+bool dnp3_fragment(struct reader fragment, struct dnp3_state *state, struct pdu *out);
 
 #endif

@@ -12,6 +12,7 @@ enum {
 
 enum {
 	FC_CONFIRM = 0,
+	FC_READ = 1,
 	FC_SELECT = 3,
 	FC_OPERATE = 4,
 	FC_DISABLE_UNSOLICITED = 21,
@@ -143,10 +144,12 @@ static void first_point(struct reader points, struct dnp3_walk w, struct pdu *ou
 		pdu_damaged(out, why);
 }
 
-static void walk_objects(struct reader r, struct pdu *out)
+/* Tells whether all objects are points without a meaning of their own in the header. */
+static bool walk_objects(struct reader r, struct pdu *out)
 {
 	struct dnp3_walk w = { .function = (uint8_t)out->code };
 	uint32_t count = 0;
+	bool plain = true;
 	while (r.left > 0) {
 		const char *why = dnp3_header(&r, &w);
 		if (w.known && count++ == 0) {
@@ -158,6 +161,7 @@ static void walk_objects(struct reader r, struct pdu *out)
 			first_point(r, w, out);
 		if (out->code == FC_RESPONSE && is_control(&w))
 			judge_controls(r, w, out);
+		plain = plain && !dnp3_has_detail(w.group) && !is_control(&w);
 		if (why != NULL) {
 			pdu_damaged(out, why);
 			break;
@@ -165,6 +169,7 @@ static void walk_objects(struct reader r, struct pdu *out)
 		dnp3_skip_points(&r, &w);
 	}
 	pdu_uint(out, DNP3_OBJECT_COUNT, count);
+	return plain;
 }
 
 /* ---- pairing ---- */
@@ -252,40 +257,50 @@ static void put_header(struct pdu *out, uint8_t control, uint8_t function)
 	pdu_uint(out, DNP3_FINAL, (control & CONTROL_FIN) != 0);
 }
 
-void dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)
+/* An answer to a master who has not asked is one thing, to one who has another. */
+static bool is_routine(uint8_t control, const struct pdu *out)
+{
+	bool whole = (control & (CONTROL_FIR | CONTROL_FIN)) == (CONTROL_FIR | CONTROL_FIN);
+	bool asked = out->code == FC_RESPONSE && out->value[DNP3_ASKED].u != 0;
+	return whole && (control & CONTROL_UNS) == 0 && (out->code == FC_READ || asked) &&
+	       out->malformed == NULL && !out->rejected;
+}
+
+bool dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)
 {
 	uint8_t control = rd_u8(&r);
 	uint8_t function = rd_u8(&r);
 	if (r.overrun) {
 		pdu_damaged(out, "application header is cut");
-		return;
+		return false;
 	}
 	put_header(out, control, function);
 	if (out->dir == PDU_RSP) {
 		uint16_t iin = rd_be16(&r);
 		if (r.overrun) {
 			pdu_damaged(out, "internal indications are cut");
-			return;
+			return false;
 		}
 		put_iin(out, iin);
 	} else if (function > FC_LAST_REQUEST) {
 		pdu_damaged(out, "reserved function code");
 		pair_request(out);
-		return;
+		return false;
 	}
 
-	walk_objects(r, out);
+	bool plain = walk_objects(r, out);
 	dnp3_items_over(&out->items, out, r, function);
 	if (out->dir == PDU_RSP) {
 		pair_reply(out);
 		if (out->tx != TX_NONE)
 			judge_reply(out);
 		track_start(state, out);
-		return;
+		return plain && is_routine(control, out);
 	}
 	pair_request(out);
 	if (out->tx != TX_NONE)
 		track_start(state, out);
 	if ((function == FC_SELECT || function == FC_OPERATE) && out->malformed == NULL)
 		track_select(r, state, out);
+	return plain && is_routine(control, out);
 }

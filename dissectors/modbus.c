@@ -108,12 +108,15 @@ static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pd
 	if (r.overrun)
 		return more(d, MBAP_BYTES + (size_t)h.length);
 
+	struct reader whole = body;
 	read_body(&body, d, out);
 	if (h.protocol != 0 && out->malformed != NULL)
 		return bad_protocol(out);
 	*in = r;
 	if (h.protocol != 0)
 		return pdu_damaged(out, "protocol id is not 0");
+	if (out->malformed == NULL && code >= MODBUS_READ_COILS && code <= MODBUS_READ_INPUTS)
+		out->same = whole;
 	return DISSECT_OK;
 }
 
@@ -370,6 +373,7 @@ const struct dissector modbus_dissector = {
 	.ports = ports,
 	.state_size = sizeof(struct flow_state),
 	.unit_field = MODBUS_UNIT + 1,
+	.numbers = UINT64_C(1) << MODBUS_TRANSACTION,
 	.reply_ms = 1000,
 	.keep = {
 		[KEPT_ADDRESS] = MODBUS_ADDRESS + 1,

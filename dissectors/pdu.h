@@ -84,6 +84,11 @@ struct pdu {
 	const char *status_name; /* static name of status, or NULL */
 	struct kept request;     /* replies: from the request, set by the transaction table */
 
+	/* Of a read or its answer: bytes that say all of it but its number. Alike in two messages
+	 * of a flow and direction, and in the requests they answer: the same fields but for those
+	 * in dissector.numbers, the same items. Empty: may mean something else each time. */
+	struct reader same;
+
 	uint64_t present;         /* bit per header field */
 	struct item_cursor items; /* items.dissector NULL: no items */
 	struct content content;   /* len 0 and not last: none */
@@ -109,6 +114,7 @@ static inline void pdu_init(struct pdu *p)
 	p->status = 0;
 	p->status_name = NULL;
 	p->request.known = false;
+	p->same = (struct reader){ 0 };
 	p->present = 0;
 	p->items.dissector = NULL;
 	p->content.len = 0;

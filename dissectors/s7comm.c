@@ -123,6 +123,15 @@ static size_t header_size(uint8_t rosctr)
 	return rosctr == S7_ACK || rosctr == S7_ACK_DATA ? HEADER + 2 : HEADER;
 }
 
+/* Reads and their answers mean what stands behind the reference. ROSCTR follows from the direction
+ * of the PDU. */
+static void set_same(uint8_t rosctr, struct reader behind, struct pdu *out)
+{
+	bool read = (rosctr == S7_JOB || rosctr == S7_ACK_DATA) && out->code == S7_READ;
+	if (read && out->malformed == NULL && !out->rejected)
+		rd_set(&out->same, &behind);
+}
+
 /* The rest of the message: another one, or bytes that should not be there. */
 static void read_rest(struct reader *in, struct pdu *out)
 {
@@ -155,6 +164,7 @@ static enum outcome s7comm_dissect(struct reader *in, struct dissect *d, struct 
 		return pdu_bad(out, "unknown ROSCTR");
 	rd_skip(&r, 2);
 	m.reference = rd_be16(&r);
+	struct reader behind = r;
 	uint16_t param = rd_be16(&r);
 	uint16_t data = rd_be16(&r);
 	uint8_t class = 0;
@@ -180,7 +190,9 @@ static enum outcome s7comm_dissect(struct reader *in, struct dissect *d, struct 
 		read_error(&m, class, code);
 		read_ack(&m, rosctr);
 	}
+	behind.left -= r.left;
 	read_rest(&r, out);
+	set_same(rosctr, behind, out);
 	*in = r;
 	return DISSECT_OK;
 }
@@ -237,6 +249,7 @@ const struct dissector s7comm_dissector = {
 	.field_count = S7_FIELDS,
 	.item_field_count = S7_ITEM_FIELDS,
 	.state_size = sizeof(struct s7_state),
+	.numbers = UINT64_C(1) << S7_PDU_REFERENCE,
 	.reply_ms = 2000,
 	.keep = { S7_ITEM_COUNT + 1, S7_BLOCK_TYPE + 1, S7_BLOCK_NUMBER + 1, S7_PI_OPERATION + 1 },
 	.carrier = &cotp_dissector,

@@ -36,6 +36,8 @@ static void emit(struct reading *r, uint32_t seq, uint32_t end)
 		if (r->half->starts_len < PDU_STARTS)
 			r->half->starts_len++;
 	}
+	if (pdu->flags != 0)
+		pdu->same = (struct reader){ 0 };
 	t->counters->pdus++;
 	if (pdu->malformed != NULL) {
 		t->counters->pdus_malformed++;

@@ -58,6 +58,7 @@ struct snapshot *snapshot_take(const struct pdu *pdu, struct pool *pool)
 	uint8_t *to = (uint8_t *)s + offsetof(struct snapshot, pdu);
 	s->size = size;
 	memcpy(to, pdu, used);
+	s->pdu.same = (struct reader){ 0 };
 	to += used;
 	if (pdu->items.dissector != NULL) {
 		to = move(&s->pdu.items.bytes, to);

@@ -4,16 +4,13 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <ftw.h>
 #include <inttypes.h>
 
-#include "sensor/frag.h"
-#include "sensor/savefile.h"
-#include "sensor/transport.h"
 #include "tests/fuzz/walk.h"
+#include "tests/unit/captures.h"
 #include "tests/unit/wire.h"
 
-enum { KINDS = 4096, FLOWS = 512, PATHS = 2048 };
+enum { KINDS = 4096, FLOWS = 512 };
 
 /* What a PDU is called, and from where it was seen: by the sensor, cut here. */
 struct kind {
@@ -297,65 +294,13 @@ static void end_conversations(void)
 /* --- all captures --------------------------------------------------------------------------------
  */
 
-static char *paths[PATHS];
-static size_t path_count;
-
-static int add_path(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st;
-	(void)where;
-	const char *dot = strrchr(path, '.');
-	if (kind != FTW_F || dot == NULL ||
-		(strcmp(dot, ".pcap") != 0 && strcmp(dot, ".pcapng") != 0))
-		return 0;
-	assert_true(path_count < PATHS);
-	paths[path_count++] = strdup(path);
-	return 0;
-}
-
-static void read_capture(const char *path)
-{
-	struct err err = { 0 };
-	struct counters counters = { 0 };
-	struct frag_options fo = { .max_datagrams = 64,
-		.max_bytes = 8 << 20,
-		.timeout_s = 30,
-		.counters = &counters,
-		.inspector = &inspector };
-	struct packet_options po = { .checksums = CHECKSUM_VERIFY,
-		.frags = frags_new(&fo),
-		.counters = &counters,
-		.inspector = &inspector };
-	struct transport_options to = { .counters = &counters, .inspector = &inspector };
-	struct transport *transport = transport_new(&to);
-	struct savefile *file = savefile_open(path, &err);
-	struct frame f;
-	uint64_t n = 0;
-	while (file != NULL && savefile_next(file, &f, &err) == 1) {
-		struct packet p = { .at = { f.ts_ns, ++n },
-			.link = f.link,
-			.caplen = f.caplen,
-			.wirelen = f.wirelen,
-			.bytes = f.bytes };
-		if (!packet_decode(&p, &po))
-			continue;
-		on_packet(&p);
-		transport_packet(transport, &p);
-	}
-	transport_finish(transport);
-	transport_free(transport);
-	frags_free(po.frags);
-	savefile_close(file);
-	end_conversations();
-}
-
 static void every_kind_is_cut_everywhere(void **state)
 {
 	(void)state;
-	assert_int_equal(nftw("pcaps", add_path, 16, FTW_PHYS), 0);
-	for (size_t i = 0; i < path_count; i++) {
-		read_capture(paths[i]);
-		free(paths[i]);
+	captures_find("pcaps");
+	for (size_t i = 0; i < capture_count; i++) {
+		capture_read(captures[i], &inspector, on_packet);
+		end_conversations();
 	}
 	size_t cut = 0, left = 0;
 	for (size_t i = 0; i < kind_count; i++) {
@@ -365,9 +310,10 @@ static void every_kind_is_cut_everywhere(void **state)
 		left++;
 		print_error("not cut: %s\n", kinds[i].text);
 	}
-	print_message("%zu captures, %zu messages of %zu kinds cut at every byte\n", path_count,
+	print_message("%zu captures, %zu messages of %zu kinds cut at every byte\n", capture_count,
 		message_count, cut);
-	assert_true(path_count > 0 && cut > 0);
+	captures_free();
+	assert_true(cut > 0);
 	assert_int_equal(left, 0);
 }
 
