@@ -42,6 +42,10 @@ struct event {
 	const uint64_t *before;      /* EVENT_FRAMES frames that led here, 0: none; or NULL */
 	bool has_tx;
 	uint64_t tx_id; /* number of the transaction in its flow, from 0 */
+	/* Of what the rules see of it, its number aside (pdu.same), seeded: what has the same print
+	 * is judged alike. 0: it has none. */
+	uint64_t print;
+	bool again; /* one with its print was judged and watched a while ago */
 };
 
 /* Field by field: clearing all of it first costs more than the rest. */
@@ -65,6 +69,8 @@ static inline void event_begin(struct event *e, const struct flow *flow, unsigne
 	e->before = NULL;
 	e->has_tx = false;
 	e->tx_id = 0;
+	e->print = 0;
+	e->again = false;
 }
 
 #endif

@@ -77,12 +77,16 @@ static void note_told(const struct judge *j, struct tx *tx, size_t count)
 			tx->told[told++] = j->hits[i].rule->sid;
 }
 
-static size_t ask_rules(
-	struct judge *j, const struct event *e, struct tx *tx, const struct tx *answered)
+/* Rules that hold are in hits; told again what was said of an event of the same print, they are not
+ * asked. */
+static size_t ask_rules(struct judge *j, struct event *e, struct tx *tx, const struct tx *answered)
 {
+	size_t count = 0;
 	if (j->o.rules == NULL)
 		return 0;
-	size_t count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
+	e->again = rules_recall(j->o.rules, e, j->hits, &count);
+	if (!e->again)
+		count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
 	if (count == HITS_MAX)
 		j->o.counters->hits_cut++;
 	if (answered != NULL && count > 0)
@@ -103,8 +107,8 @@ static size_t without_repeats(struct judge *j, const struct event *e, size_t cou
 }
 
 /* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
-static void judge_event(struct judge *j, struct flow *f, const struct event *e, struct tx *tx,
-	const struct tx *answered)
+static void judge_event(
+	struct judge *j, struct flow *f, struct event *e, struct tx *tx, const struct tx *answered)
 {
 	size_t count = ask_rules(j, e, tx, answered);
 	bool transaction = judge_wants_transaction(j, e->pdu);
@@ -124,6 +128,8 @@ static struct tx *open_request(struct judge *j, struct flow *f, const struct eve
 	struct tx dropped;
 	bool full;
 	struct tx *tx = tx_open(f, e->from, e->at, e->pdu, j->o.max_requests, &dropped, &full);
+	if (tx != NULL)
+		tx->print = e->print;
 	if (!full)
 		return tx;
 	j->o.counters->tx_full++;
@@ -152,8 +158,9 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 static void observed(void *ctx, const struct event *e)
 {
 	struct judge *j = ctx;
+	struct event own = *e;
 	j->pdus[judge_index(j, e->pdu->dissector)]++;
-	judge_event(j, NULL, e, NULL, NULL);
+	judge_event(j, NULL, &own, NULL, NULL);
 }
 
 static void keep(void *ctx, const char *name, const char *json, size_t len)
@@ -218,6 +225,8 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		answered->wait = NULL;
 		judge_settle(j, w, pdu, e.verdict);
 	}
+	if (!j->o.forgetful)
+		e.print = print_of(&j->prints, &e, answered);
 	if (pdu->tx == TX_REQUEST)
 		tx = open_request(j, f, &e);
 	const struct tx *of = tx != NULL ? tx : answered;
@@ -365,8 +374,8 @@ struct judge *judge_new(const struct judge_options *o)
 		watchers_out(o->watchers, &out);
 	if (o->pdus != NULL)
 		j->pdu_line = malloc(EVE_PDU_LINE + 1);
-	if (j->fold == NULL || j->anomalies == NULL || j->memory == NULL ||
-		(o->pdus != NULL && j->pdu_line == NULL)) {
+	if (!prints_init(&j->prints) || j->fold == NULL || j->anomalies == NULL ||
+		j->memory == NULL || (o->pdus != NULL && j->pdu_line == NULL)) {
 		judge_free(j);
 		return NULL;
 	}

@@ -21,6 +21,7 @@ struct judge_options {
 	size_t limiter_entries;   /* of anomalies */
 	struct fold_options fold; /* what of it is a setting; the judge sees to the rest */
 	size_t memory_bytes;      /* of correlations */
+	bool forgetful;           /* rules are asked for each message, as --rule-report counts */
 	uint64_t seed;            /* of what is remembered; 0 in replay */
 	uint32_t one_way_pdus; /* so many messages of one direction alone are a one-way mirror; 0:
 				  never */

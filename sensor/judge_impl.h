@@ -7,6 +7,7 @@
 #include "sensor/fold.h"
 #include "sensor/judge.h"
 #include "sensor/limiter.h"
+#include "sensor/print.h"
 #include "sensor/wait.h"
 #include "sensor/ways.h"
 
@@ -24,6 +25,7 @@ struct judge {
 	int index_cache; /* of the dissector seen last */
 	const struct dissector *seen_last;
 	struct ways ways;
+	struct prints prints;
 	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
 	struct hit hits[HITS_MAX];
 	struct correlated found[HITS_MAX];

@@ -256,6 +256,7 @@ struct group {
 	size_t number;                     /* its index in rules.groups */
 	uint8_t shape_field[SHAPE_FIELDS]; /* header fields of a shape (rule_plan.c) */
 	uint8_t shape_fields;
+	bool steady; /* what its rules name follows from the print of an event */
 };
 
 struct rules {
@@ -421,6 +422,25 @@ void plan_fields(struct group *g);
 const struct plan *plan_for(
 	struct plan *plans, const struct group *g, const struct event *e, struct gate gate);
 
+/* --- memory (rule_memo.c) ---------------------------------------------------------------- */
+
+enum { MEMO_HITS = 2 };
+
+/* What the rules came to for events of one print. */
+struct memo {
+	uint64_t print; /* 0: free */
+	struct {
+		uint32_t rule;
+		int32_t item;
+	} hit[MEMO_HITS];
+	uint8_t hits, later; /* bit i: hit[i] is to be asked again with the verdict */
+};
+
+/* Is all that the rule names the same for two events of @d with one print? */
+bool rule_is_steady(const struct compiled *c, const struct dissector *d);
+struct memo *memo_new(void);
+void memo_keep(struct rule_run *run, uint64_t print, const struct hit *hits, size_t count);
+
 enum { NEAR = 64 };
 
 /* Rules that wait for items, and parts of the tree that do. */
@@ -428,6 +448,7 @@ struct rule_run {
 	const struct rules *rules;
 	struct plan **plans;            /* PLANS for each group, from its first event on */
 	const struct group *near[NEAR]; /* by the dissector's address */
+	struct memo *memo;
 	struct tally *tally;            /* one a rule */
 	uint64_t events, hits_cut, items_cut;
 	bool timing; /* this event is sampled */

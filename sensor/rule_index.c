@@ -414,13 +414,18 @@ void rules_index(struct rules *rules)
 	for (size_t g = 0; g < rules->group_count; g++) {
 		const struct dissector *d = rules->words.dissectors[g];
 		size_t n = 0;
+		bool steady = true;
 		b.dissector = d;
 		for (size_t i = 0; i < rules->count; i++)
-			if (belongs(&entries[i], d))
+			if (belongs(&entries[i], d)) {
 				set[n++] = &entries[i];
-		rules->groups[g] = (struct group){
-			.dissector = d, .rules = n, .number = g, .tree = grow(&b, set, n, 0)
-		};
+				steady &= rule_is_steady(rules->rule[i], d);
+			}
+		rules->groups[g] = (struct group){ .dissector = d,
+			.rules = n,
+			.number = g,
+			.tree = grow(&b, set, n, 0),
+			.steady = steady };
 		plan_fields(&rules->groups[g]);
 	}
 	arena_free(&b.arena);

@@ -21,8 +21,10 @@ struct rule_run *rule_run_new(const struct rules *rules)
 	run->item_split = calloc((size_t)rules->item_splits + 1, sizeof *run->item_split);
 	run->form = calloc(1, FORM_BYTES);
 	run->regex = regex_run_new();
-	if (run->plans == NULL || run->tally == NULL || run->pending == NULL || run->seen == NULL ||
-		run->item_split == NULL || run->form == NULL || run->regex == NULL) {
+	run->memo = memo_new();
+	if (run->memo == NULL || run->plans == NULL || run->tally == NULL || run->pending == NULL ||
+		run->seen == NULL || run->item_split == NULL || run->form == NULL ||
+		run->regex == NULL) {
 		rule_run_free(run);
 		return NULL;
 	}
@@ -41,6 +43,7 @@ void rule_run_free(struct rule_run *run)
 	free(run->seen);
 	free(run->item_split);
 	free(run->form);
+	free(run->memo);
 	regex_run_free(run->regex);
 	free(run);
 }
@@ -296,6 +299,8 @@ size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits
 		walk_items(&w);
 	if (w.count > 1)
 		sort_hits(hits, w.count);
+	if (e->print != 0 && g->steady)
+		memo_keep(run, e->print, hits, w.count);
 	return w.count;
 }
 

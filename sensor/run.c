@@ -213,6 +213,7 @@ static bool open_judge(struct run *r, struct err *err)
 			.close_ns = (int64_t)c->alert_close_s * TICK_NS,
 			.remind_ns = (int64_t)c->alert_remind_s * TICK_NS },
 		.memory_bytes = c->memory_mib * MIB,
+		.forgetful = r->options->rule_report,
 		.seed = seed,
 		.one_way_pdus = (uint32_t)c->one_way_pdus,
 		.reply_ms = c->reply_ms,

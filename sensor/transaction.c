@@ -105,6 +105,7 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 	tx->id = ++f->tx->last_id;
 	tx->from = (uint8_t)from;
 	tx->wait = NULL;
+	tx->print = 0;
 	memset(tx->told, 0, sizeof tx->told);
 	return tx;
 }

@@ -13,6 +13,7 @@ struct tx {
 	uint64_t key, loose;
 	struct kept kept;
 	struct stamp at;
+	uint64_t print;         /* of the request's event (event.h); the judge sets it */
 	uint64_t blind;         /* bytes of the reply's direction lost before the request */
 	uint32_t id;            /* unique in its flow */
 	uint8_t from;           /* index in flow->end[] */

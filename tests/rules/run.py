@@ -132,6 +132,29 @@ def readme_faults():
             yield "README shows %s\nthe sensor says %s" % (shown, done.stderr)
 
 
+def memory_faults():
+    """Messages that come again are judged from memory. With --rule-report all are asked: the same events must come out."""
+    sensor = os.environ.get("SENSOR", os.path.join(ROOT, "build", "bongsu-sensor"))
+    shared = os.path.join(os.environ.get("BONGSU_SHARED", os.path.join(ROOT, "..", "shared")), "pcaps")
+    folders = [os.path.join(ROOT, "pcaps")] + [os.path.join(shared, n) for n in ("modbus", "s7comm", "dnp3", "mixed", "it") if os.path.isdir(shared)]
+    with tempfile.TemporaryDirectory() as out:
+        for folder in folders:
+            lines = []
+            for more in ([], ["--rule-report"]):
+                path = os.path.join(out, "events")
+                subprocess.run([sensor, "--quiet", "-k", "none", "-r", folder, "-S", os.path.join(ROOT, "rules"), "-o", "file:" + path, *more],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+                with open(path, encoding="utf-8") as f:
+                    lines.append(f.read().splitlines())
+                os.unlink(path)
+            if not lines[0] or len(lines[0]) != len(lines[1]):
+                yield "%s: %d events from memory, %d when all is asked" % (folder, len(lines[0]), len(lines[1]))
+            for a, b in zip(*lines):
+                if a != b and '"event_type":"stats"' not in a:
+                    yield "%s: judged from memory: %s\nasked: %s" % (folder, a, b)
+                    break
+
+
 def main():
     with open(os.path.join(ROOT, "rules", "rule.schema.json"), encoding="utf-8") as f:
         schema = json.load(f)
@@ -163,7 +186,7 @@ def main():
                         faults.append("%s: %s: %s: %s" % (os.path.relpath(path, ROOT), name,
                                                           "/".join(map(str, one.absolute_path)), one.message[:200]))
     if not sys.argv[1:]:
-        faults += readme_faults()
+        faults += [*readme_faults(), *memory_faults()]
     print("\n".join(faults))
     print("%d passed, %d failed" % (documents + len(BAD), len(faults) + (documents == 0)))
     sys.exit(1 if faults or documents == 0 else 0)

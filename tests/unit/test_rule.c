@@ -449,6 +449,37 @@ static void hostile_texts_are_bounded(void **state)
 	expect("  a: {toy.text: '*a*a*a*a*a*a*b'}\n  condition: a", spec, NOT);
 }
 
+/* Does the answer to one event hold for the next of its print? */
+static bool is_remembered(const char *detection)
+{
+	static struct toy_event t;
+	struct hit hits[4];
+	size_t count;
+	struct rules *r = load("toy", detection);
+	struct rule_run *run = rule_run_new(r);
+	toy_make(&t, "number=1 code=5");
+	t.e.print = 7;
+	rules_match(run, &t.e, hits, 4);
+	bool known = rules_recall(run, &t.e, hits, &count);
+	rule_run_free(run);
+	rules_free(r);
+	return known;
+}
+
+/* A time of day, or how long a reply took, is another with the next message. */
+static void what_may_change_is_asked_each_time(void **state)
+{
+	(void)state;
+	assert_true(is_remembered("  a: {toy.number: 1}\n  condition: a"));
+	assert_true(is_remembered("  a: {toy.number: 1}\n  b: {src_ip|cidr: 10.0.0.0/8}\n"
+				  "  condition: a and not b"));
+	assert_false(is_remembered("  a: {toy.number: 1, timestamp|hour: 3}\n  condition: a"));
+	assert_false(is_remembered("  a: {toy.number: 1}\n  b: {verdict.latency_ms|gt: 5}\n"
+				   "  condition: a and not b"));
+	assert_false(is_remembered("  a: {toy.number|fieldref: toy.when}\n  condition: a"));
+	assert_false(is_remembered("  a: {toy.when: 1}\n  condition: a or not a"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +491,7 @@ int main(void)
 		cmocka_unit_test(services_keep_to_themselves),
 		cmocka_unit_test(what_matched_is_told),
 		cmocka_unit_test(hostile_texts_are_bounded),
+		cmocka_unit_test(what_may_change_is_asked_each_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,16 @@
 #include "sensor/rule_impl.h"
 #include "tests/unit/toy.h"
 
-enum { RULES = 250, EVENTS = 400, ROUNDS = 8, SELECTIONS = 5, DEPTH = 4, ITEMS = 4 };
+enum {
+	RULES = 250,
+	FEW = 4,
+	EVENTS = 400,
+	ROUNDS = 12,
+	ALL_ROUNDS = 8,
+	SELECTIONS = 5,
+	DEPTH = 4,
+	ITEMS = 4
+};
 enum { ABSENT = -1, UNKNOWN = -2 };
 enum truth { FALSE_, TRUE_, UNSURE };
 
@@ -290,11 +299,11 @@ static enum truth expected(
 
 /* --- both -------------------------------------------------------------------------------- */
 
-static void compare(
-	const struct random_rule *rules, const struct hit *hits, size_t n, const struct message *m)
+static void compare(const struct random_rule *rules, unsigned count, const struct hit *hits,
+	size_t n, const struct message *m)
 {
 	size_t at = 0;
-	for (unsigned i = 0; i < RULES; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		int item;
 		bool either, hit = at < n && hits[at].rule->index == i;
 		enum truth t = expected(&rules[i], m, &item, &either);
@@ -310,6 +319,26 @@ static void compare(
 	assert_int_equal(at, n);
 }
 
+/* What is remembered of a print is what was found, with its items and doubts. */
+static size_t compare_memory(
+	struct rule_run *run, const struct event *e, const struct hit *hits, size_t n)
+{
+	struct hit again[MEMO_HITS];
+	size_t count;
+	bool known = rules_recall(run, e, again, &count);
+	assert_int_equal(known, n <= MEMO_HITS);
+	for (size_t i = 0; known && i < n; i++) {
+		assert_ptr_equal(again[i].rule, hits[i].rule);
+		assert_int_equal(again[i].item, hits[i].item);
+		assert_int_equal(again[i].later, hits[i].later);
+	}
+	assert_true(!known || count == n);
+	struct event other = *e;
+	other.print++;
+	assert_false(rules_recall(run, &other, again, &count));
+	return known ? n : 0;
+}
+
 static void random_rules_hold_where_they_should(void **state)
 {
 	(void)state;
@@ -317,10 +346,11 @@ static void random_rules_hold_where_they_should(void **state)
 	static char text[RULES * 1024];
 	static struct toy_event t;
 	static struct hit hits[RULES];
-	size_t held = 0;
+	size_t held = 0, remembered = 0;
 	for (int round = 0; round < ROUNDS; round++) {
 		struct buf b = buf_over(text, sizeof text);
-		for (unsigned i = 0; i < RULES; i++) {
+		unsigned rules = round < ALL_ROUNDS ? RULES : FEW;
+		for (unsigned i = 0; i < rules; i++) {
 			make_rule(&random[i], round % 2 == 1);
 			write_rule(&b, &random[i], i);
 		}
@@ -333,7 +363,7 @@ static void random_rules_hold_where_they_should(void **state)
 		for (size_t i = 0; i < faults.count; i++)
 			print_error("%s\n", faults.text[i]);
 		assert_non_null(r);
-		if (round % 2 == 1)
+		if (round % 2 == 1 && rules == RULES)
 			assert_true(r->item_splits > 0);
 		struct rule_run *run = rule_run_new(r);
 		for (int i = 0; i < EVENTS; i++) {
@@ -342,15 +372,18 @@ static void random_rules_hold_where_they_should(void **state)
 			make_message(&m);
 			write_message(&m, spec, sizeof spec);
 			toy_make(&t, spec);
+			t.e.print = (uint64_t)i + 1;
 			size_t n = rules_match(run, &t.e, hits, RULES);
-			compare(random, hits, n, &m);
+			compare(random, rules, hits, n, &m);
 			held += n;
+			remembered += compare_memory(run, &t.e, hits, n);
 		}
 		rule_run_free(run);
 		rules_free(r);
 		text_list_free(&faults);
 	}
 	assert_true(held > 1000);
+	assert_true(remembered > 100);
 }
 
 int main(void)

@@ -66,6 +66,7 @@ static const struct dissector toy_dissector = {
 	.field_count = TOY_FIELDS,
 	.item_field_count = TOY_ITEM_FIELDS,
 	.next_item = toy_next_item,
+	.numbers = UINT64_C(1) << TOY_WHEN,
 };
 static const struct field alien_fields[] = { { "alien.number", FIELD_UINT, NULL, "a number",
 	NULL } };
