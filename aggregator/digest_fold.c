@@ -92,9 +92,9 @@ static json_t *flash_body(const struct node *n, const struct sighting *s,
 		id, "cov", (json_int_t)sensor->number, (json_int_t)e->epoch, (json_int_t)e->n, "k",
 		s->k, "sk", s->sk, "rule", s->rule, "rev", (json_int_t)s->rev, "cat", s->cat,
 		"tech", s->tech, "sev", (json_int_t)s->sev, "conf", (json_int_t)s->conf, "verb",
-		s->verb, "roles", roles, "zones", zones, "chg", s->changes, "verdict", s->verdict,
-		"at", (json_int_t)s->at_s, "known_at",
-		(json_int_t)(now.wall_ms < 0 ? 0 : now.wall_ms / 1000));
+		s->verb, "roles", roles, "zones", zones, "chg", s->changes, "verdict",
+		s->verdict == NULL ? "no_reply_by_spec" : s->verdict, "at", (json_int_t)s->at_s,
+		"known_at", (json_int_t)(now.wall_ms < 0 ? 0 : now.wall_ms / 1000));
 }
 
 static void flash(struct node *n, const struct sighting *s, const struct sensor *sensor,
@@ -157,7 +157,7 @@ static void count_verdict(struct node *n, json_t *w, const json_t *eve, bool liv
 	struct sighting s;
 	const char *id;
 	if (!sighting_read(&s, eve, n->site_key, n->digest->shared, &id) || is_silenced(n, id) ||
-		strcmp(s.verdict, "pending") == 0)
+		s.verdict == NULL || strcmp(s.verdict, "pending") == 0)
 		return;
 	window_settle(w, s.k, s.verdict, LATE_KEYS);
 	if (live && json_object_get(json_object_get(w, "items"), s.k) != NULL)

@@ -133,6 +133,16 @@ static void keys_of(
 	hex_write(s->sk, h, 16);
 }
 
+/* What was asked of no device (an observation, a message without a transaction) has no verdict, and
+ * none will follow. */
+static const char *verdict_of(const json_t *eve, const json_t *bongsu)
+{
+	const char *outcome = json_text_of(json_object_get(bongsu, "verdict"), "outcome");
+	if (outcome == NULL && json_object_get(eve, "tx_id") == NULL)
+		return NULL;
+	return word(outcome, verdicts, "pending");
+}
+
 static int64_t bounded(int64_t v, int64_t low, int64_t high)
 {
 	return v < low ? low : v > high ? high : v;
@@ -152,8 +162,7 @@ bool sighting_read(struct sighting *s, const json_t *eve, const uint8_t site_key
 	s->rule = shared_rules_has(shared, *id) ? *id : "local";
 	s->rev = bounded(json_int_of(bongsu, "rule_rev", 0), 0, 1000000);
 	s->verb = word(json_text_of(bongsu, "verb"), verbs, "none");
-	const json_t *verdict = json_object_get(bongsu, "verdict");
-	s->verdict = word(json_text_of(verdict, "outcome"), verdicts, "pending");
+	s->verdict = verdict_of(eve, bongsu);
 	s->cat = category(json_text_of(alert, "category"));
 	s->tech = technique_of(alert);
 	s->sev = bounded(json_int_of(alert != NULL ? alert : bongsu, "severity", 4), 1, 4);

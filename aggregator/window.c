@@ -167,7 +167,8 @@ bool window_see(json_t *w, const struct sighting *s, size_t most)
 		json_object_set_new(items, s->k, item);
 	}
 	add_to(item, "n", s->count);
-	add_to(json_object_get(item, "verdicts"), s->verdict, 1);
+	if (s->verdict != NULL)
+		add_to(json_object_get(item, "verdicts"), s->verdict, 1);
 	widen(item, s->at_s, s->at_s);
 	graver(item, s->sev, s->conf);
 	note_label(item, "roles", s->roles);

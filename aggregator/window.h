@@ -15,7 +15,8 @@ enum {
 /* One alert, as far as digests want it. Texts are borrowed. */
 struct sighting {
 	char k[33], sk[33];
-	const char *rule, *cat, *tech, *verb, *verdict; /* words of frames */
+	const char *rule, *cat, *tech, *verb; /* words of frames */
+	const char *verdict;                  /* so is this; NULL: of no command */
 	char roles[32], zones[16];
 	const char *src, *dst; /* addresses */
 	int64_t rev, sev, conf, count;

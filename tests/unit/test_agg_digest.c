@@ -286,6 +286,30 @@ static void a_verdict_settles_what_is_pending(void **state)
 	assert_int_equal(json_int_of(json_object_get(item, "verdicts"), "rejected", 0), 1);
 }
 
+/* A scan was no command: it is counted, with no verdict. */
+static void what_is_observed_has_no_verdict(void **state)
+{
+	static const char scan[] =
+		"{\"src_ip\":\"10.0.0.1\",\"app_proto\":\"scan\",\"alert\":{\"severity\":2,"
+		"\"category\":\"network-scan\"},\"bongsu\":{\"rule\":\"r1\",\"verb\":\"scan\"}}";
+	(void)state;
+	begin();
+	other("alert", scan);
+	other("alert", scan);
+	commit();
+	const json_t *w = k.node.digest->w;
+	const json_t *item = json_object_iter_value(json_object_iter(json_object_get(w, "items")));
+	assert_int_equal(json_int_of(item, "n", 0), 2);
+	assert_int_equal(json_object_size(json_object_get(item, "verdicts")), 0);
+	law();
+	kit_head(&k, k.link);
+	struct link_post post = want_post();
+	struct frame f = kit_frame(&post, 0);
+	assert_string_equal(json_text_of(f.json, "verdict"), "no_reply_by_spec");
+	frame_free(&f);
+	link_post_free(&post);
+}
+
 /* --- flashes ----------------------------------------------------------------------------- */
 
 static void the_first_of_a_kind_flashes(void **state)
@@ -694,6 +718,7 @@ int main(void)
 		FRESH(kinds_over_the_cap_are_sampled),
 		FRESH(late_ones_count_where_they_come),
 		FRESH(a_verdict_settles_what_is_pending),
+		FRESH(what_is_observed_has_no_verdict),
 		FRESH(the_first_of_a_kind_flashes),
 		FRESH(it_flashes_again_after_a_day),
 		FRESH(twelve_an_hour_of_one_rule),

@@ -170,8 +170,12 @@ static void an_item_gathers(void **state)
 	s.changes = false;
 	s.count = 1;
 	alert(w, 7, 3, &s);
+	s.verdict = NULL;
+	s.evidence = false;
+	s.count = 1;
+	alert(w, 7, 4, &s);
 	const json_t *i = item(w, K1);
-	assert_int_equal(json_int_of(i, "n", 0), 6);
+	assert_int_equal(json_int_of(i, "n", 0), 7);
 	assert_int_equal(json_int_of(i, "sev", 0), 1);
 	assert_int_equal(json_int_of(i, "conf", 0), 90);
 	assert_int_equal(json_int_of(i, "first", 0), T0 + 5);
@@ -182,6 +186,7 @@ static void an_item_gathers(void **state)
 	assert_int_equal(json_array_size(json_object_get(i, "zones")), 1);
 	assert_int_equal(json_int_of(json_object_get(i, "verdicts"), "accepted", 0), 1);
 	assert_int_equal(json_int_of(json_object_get(i, "verdicts"), "pending", 0), 2);
+	assert_int_equal(json_object_size(json_object_get(i, "verdicts")), 2);
 	assert_int_equal(json_array_size(json_object_get(json_object_get(i, "src"), "p")), 2);
 	assert_int_equal(json_array_size(json_object_get(json_object_get(i, "dst"), "p")), 1);
 	holds(w);
@@ -517,7 +522,7 @@ static void an_alert_in_words_of_ours(void **state)
 	assert_string_equal(s.cat, "ics-command");
 	assert_string_equal(s.tech, "T1692.001");
 	assert_string_equal(s.verb, "write");
-	assert_string_equal(s.verdict, "pending");
+	assert_null(s.verdict);
 	assert_string_equal(s.roles, "engineering>other"); /* no name of the site's */
 	assert_string_equal(s.zones, "L3>?");
 	assert_int_equal(s.at_s, 1760000110);
@@ -528,6 +533,36 @@ static void an_alert_in_words_of_ours(void **state)
 	assert_true(sight(&s, EVE("203.0.113.7", "10.0.0.2", ""), site_key, &eve));
 	assert_string_equal(s.roles, "external>other");
 	json_decref(eve);
+}
+
+/* An alert that goes out before its verdict tells of a transaction; an observation never does. */
+static void only_a_command_has_a_verdict(void **state)
+{
+	static const struct {
+		const char *eve, *verdict;
+	} cases[] = {
+		{ "{\"tx_id\":0,\"bongsu\":{\"rule\":\"x\"}}", "pending" },
+		{ "{\"bongsu\":{\"rule\":\"x\"}}", NULL },
+		{ "{\"bongsu\":{\"rule\":\"x\",\"verdict\":\"none\"}}", NULL },
+		{ "{\"bongsu\":{\"rule\":\"x\",\"verdict\":{\"outcome\":\"orphan_reply\"}}}",
+			"orphan_reply" },
+		{ "{\"tx_id\":7,\"bongsu\":{\"rule\":\"x\",\"verdict\":{\"outcome\":\"rejected\"}}"
+		  "}",
+			"rejected" },
+		{ "{\"bongsu\":{\"rule\":\"x\",\"verdict\":{\"outcome\":\"of a later sensor\"}}}",
+			"pending" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct sighting s;
+		json_t *eve;
+		assert_true(sight(&s, cases[i].eve, site_key, &eve));
+		if (cases[i].verdict == NULL)
+			assert_null(s.verdict);
+		else
+			assert_string_equal(s.verdict, cases[i].verdict);
+		json_decref(eve);
+	}
 }
 
 /* Whatever an EVE line says, its words are in the table. */
@@ -633,6 +668,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_window_is_none),
 		cmocka_unit_test(damage_of_any_member_is_noticed),
 		cmocka_unit_test(an_alert_in_words_of_ours),
+		cmocka_unit_test(only_a_command_has_a_verdict),
 		cmocka_unit_test(odd_values_fit_the_table),
 		cmocka_unit_test(keys_of_kinds),
 		cmocka_unit_test(what_is_inside_and_what_is_not),
