@@ -26,9 +26,9 @@ static const struct item setpoint = { DB, 4, 10, 0 };
 enum { ITEMS = sizeof items / sizeof items[0] };
 
 /* RFC 905 and RFC 1006: as an operator station to slot 2 of rack 0; and the PLC's yes. */
-static const uint8_t connect[] = { 3, 0, 0, 22, 17, 0xe0, 0, 0, 0, 1, 0, 0xc0, 1, 10, 0xc1, 2, 1, 0,
+static const uint8_t connect[] = { 3, 0, 0, 22, 17, 0xe0, 0, 0, 0, 1, 0, 0xc0, 1, 10, 0xc1, 2, 2, 0,
 	0xc2, 2, 2, 2 };
-static const uint8_t confirm[] = { 3, 0, 0, 22, 17, 0xd0, 0, 1, 0, 12, 0, 0xc0, 1, 10, 0xc1, 2, 1,
+static const uint8_t confirm[] = { 3, 0, 0, 22, 17, 0xd0, 0, 1, 0, 12, 0, 0xc0, 1, 10, 0xc1, 2, 2,
 	0, 0xc2, 2, 2, 2 };
 
 static void start(struct poller *p)
