@@ -13,6 +13,28 @@ TAGS = """    level: {modbus: holding 0, type: i16, scale: 0.1, unit: m}
     torque: {s7: DB8.DBW100, type: i16}
     running: {s7: M1.0}
 """
+# What polls.c has polled: the addresses of a plant's controllers end so, and this is read of each.
+POLLED = {
+    10: """    level: {modbus: input 0, scale: 0.1, unit: m, low: 20, high: 450}
+    pressure: {modbus: input 1, scale: 0.01, unit: bar, max_rate: 1/s}
+    temperature: {modbus: input 8, unit: C, stuck: 10m}
+    setpoint: {modbus: holding 2, kind: setpoint}
+    running: {modbus: discrete 5}
+    valve: {modbus: coil 3}
+""",
+    20: """    speed: {s7: DB20.DBD0, type: float32, unit: rpm, low: -1, high: 101}
+    torque: {s7: DB20.DBD8, type: float32, max_rate: 5/s}
+    current: {s7: DB20.DBD16, type: float32, unit: A, stuck: 10m}
+    pieces: {s7: DB10.DBW4, type: u16}
+    target: {s7: DB10.DBD0, type: float32, kind: setpoint}
+    ready: {s7: M10.0}
+""",
+    30: """    feeder: {dnp3: analog_input 3, unit: A, low: -100000, high: 100000}
+    voltage: {dnp3: analog_input 4, unit: V}
+    energy: {dnp3: counter 1, unit: kWh}
+    breaker: {dnp3: binary_input 2}
+""",
+}
 
 
 def moved(address, by):
@@ -29,16 +51,26 @@ def learn(sensor, capture, site):
     subprocess.run([sensor, "learn", "--quiet", "-k", "none", "-r", capture, "-o", site], check=True, stdin=subprocess.DEVNULL)
 
 
-def write(path, devices, site=None, evidence=None):
-    """For controllers at these addresses; a baseline to hold the traffic against, a folder for the packets of alerts."""
-    devices = list(dict.fromkeys(devices))
+def write_points(path, points, site, evidence, level, rate):
+    """A configuration with these points by device; a baseline to hold the traffic against, a folder for the packets of alerts."""
     with open(path, "w", encoding="utf-8") as f:
         f.write("zones:\n  plant: {level: 1, prefixes: [10.0.0.0/8]}\n")
-        f.write("limits:\n  points: %d\n" % max(20000, 6 * len(devices)))
+        f.write("limits:\n  points: %d\n" % max(20000, 6 * len(points)))
         if site is not None:
             f.write("baseline:\n  - {name: run, file: %s}\n" % site)
         if evidence is not None:
-            f.write("evidence:\n  folder: %s\n  level: critical\n  rate: 6\n  size: 64\n" % evidence)
+            f.write("evidence:\n  folder: %s\n  level: %s\n  rate: %d\n  size: 64\n" % (evidence, level, rate))
         f.write("points:\n")
-        for device in devices:
-            f.write("  %s:\n%s" % (device, TAGS))
+        for device, tags in points.items():
+            f.write("  %s:\n%s" % (device, tags))
+
+
+def write(path, devices, site=None, evidence=None):
+    """For controllers at these addresses of pcaps/real, moved."""
+    write_points(path, dict.fromkeys(devices, TAGS), site, evidence, "critical", 6)
+
+
+def write_polls(path, plants, site, evidence):
+    """For so many plants of polls.c."""
+    points = {moved("10.20.0.%d" % end, n): tags for n in range(plants) for end, tags in POLLED.items()}
+    write_points(path, points, site, evidence, "high", 60)

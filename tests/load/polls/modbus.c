@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { COILS = 1, INPUTS = 2, HOLDING = 3, INPUT_REGISTERS = 4, WRITE_ONE = 6, WRITE_MANY = 16 };
-enum { SETPOINTS = 10, ANALOGS = 20, UNIT = 1, HEAD = 7, MOVING = 6 };
+enum { SETPOINTS = 10, ANALOGS = 20, OPERATED = 2, UNIT = 1, HEAD = 7, MOVING = 6 };
 
 static const struct {
 	uint8_t function, count, first, bytes; /* @bytes of bits from @first, of a reply */
@@ -19,6 +19,7 @@ enum { READS = sizeof reads / sizeof reads[0], WRITES = READS };
 
 static void start(struct poller *p)
 {
+	p->modbus.many = poller_below(p, 2) == 0;
 	for (unsigned i = 0; i < SETPOINTS; i++)
 		p->modbus.setpoints[i] = (uint16_t)(200 + poller_below(p, 800));
 	for (unsigned i = 0; i < ANALOGS; i++)
@@ -36,21 +37,19 @@ static size_t head(struct poller *p, uint8_t *out, size_t n)
 	return HEAD + n;
 }
 
-/* An operator writes one setpoint, or that and the next. */
+/* The operator's setpoint, or that and the next. */
 static size_t ask_write(struct poller *p, uint8_t *out)
 {
-	bool many = p->modbus.transaction % 2 == 0;
-	p->modbus.address = (uint16_t)poller_below(p, SETPOINTS - 1);
 	p->modbus.value = (uint16_t)(200 + poller_below(p, 800));
 	p->question = WRITES;
-	out[HEAD] = many ? WRITE_MANY : WRITE_ONE;
-	put16(out + HEAD + 1, p->modbus.address);
-	put16(out + HEAD + 3, many ? 2 : p->modbus.value);
-	if (!many)
+	out[HEAD] = p->modbus.many ? WRITE_MANY : WRITE_ONE;
+	put16(out + HEAD + 1, OPERATED);
+	put16(out + HEAD + 3, p->modbus.many ? 2 : p->modbus.value);
+	if (!p->modbus.many)
 		return head(p, out, 5);
 	out[HEAD + 5] = 4;
 	put16(out + HEAD + 6, p->modbus.value);
-	put16(out + HEAD + 8, p->modbus.setpoints[p->modbus.address + 1]);
+	put16(out + HEAD + 8, p->modbus.setpoints[OPERATED + 1]);
 	return head(p, out, 10);
 }
 
@@ -104,11 +103,10 @@ static size_t answer_bits(struct poller *p, uint8_t *out)
 
 static size_t answer_write(struct poller *p, uint8_t *out)
 {
-	bool many = p->modbus.transaction % 2 == 0;
-	p->modbus.setpoints[p->modbus.address] = p->modbus.value;
-	out[0] = many ? WRITE_MANY : WRITE_ONE;
-	put16(out + 1, p->modbus.address);
-	put16(out + 3, many ? 2 : p->modbus.value);
+	p->modbus.setpoints[OPERATED] = p->modbus.value;
+	out[0] = p->modbus.many ? WRITE_MANY : WRITE_ONE;
+	put16(out + 1, OPERATED);
+	put16(out + 3, p->modbus.many ? 2 : p->modbus.value);
 	return 5;
 }
 

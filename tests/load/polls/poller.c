@@ -1,7 +1,7 @@
 /* poller.c - what pollers of every protocol need: chance, and the hash of what they said. */
 #include "tests/load/polls/poller.h"
 
-enum { WRITES_APART = 1200 }; /* seconds, at most; half of it as a rule */
+enum { FIRST_WRITE = 300, WRITES_APART = 1200 }; /* seconds, at most; half of it as a rule */
 
 uint64_t poller_draw(uint64_t *random)
 {
@@ -25,8 +25,10 @@ void poller_content(struct poller *p, const uint8_t *bytes, size_t n)
 
 bool poller_writes(struct poller *p)
 {
-	bool first = p->write_us == 0, now = !first && p->now_us >= p->write_us;
-	if (first || now)
-		p->write_us = p->now_us + (uint64_t)poller_below(p, WRITES_APART) * POLLER_SECOND;
-	return now;
+	bool first = p->write_us == 0;
+	if (p->now_us < p->write_us)
+		return false;
+	uint64_t wait = 1 + poller_below(p, first ? FIRST_WRITE : WRITES_APART);
+	p->write_us = p->now_us + wait * POLLER_SECOND;
+	return !first;
 }

@@ -22,7 +22,8 @@ struct poller {
 		struct {
 			uint16_t transaction, setpoints[10], analogs[20];
 			uint8_t bits[6];
-			uint16_t address, value; /* of the operator's write */
+			bool many;      /* the HMI writes by function 16, else by 6 */
+			uint16_t value; /* of the operator's write */
 		} modbus;
 		struct {
 			uint16_t reference, words[4];
