@@ -384,11 +384,7 @@ void correlation_matched(const struct rule *rule, const struct chain *chain, con
 	for (uint32_t i = 0; i < c->correlation->by; i++) {
 		const struct field_ref *ref = chain->by[i];
 		struct value v;
-		if (!value_of(&s, ref, &v))
-			continue;
-		if (ref->source == FROM_ENVELOPE)
-			put_envelope(c, ref, v, put, ctx);
-		else
-			put(ctx, ref->field->name, ref->field->type, v);
+		if (value_of(&s, ref, &v))
+			put_shown(c, ref, v, put, ctx);
 	}
 }

@@ -307,8 +307,8 @@ enum tri node_holds(const struct node *node, const struct look *look);
 /* Values of a field: how many, 0 if absent, -1 if not known yet. @at points at them. */
 /* Item @index of the event; NULL if there is none. */
 const struct item *event_item(const struct event *e, int32_t index, struct item *out);
-/* A value of the envelope as a person reads it. */
-void put_envelope(const struct compiled *c, const struct field_ref *ref, struct value v,
+/* A value as a person reads it: addresses, labels and named numbers as text. */
+void put_shown(const struct compiled *c, const struct field_ref *ref, struct value v,
 	rule_field_fn *put, void *ctx);
 int look_values(const struct look *look, const struct field_ref *ref,
 	struct value made[ENVELOPE_VALUES], const struct value **at);

@@ -11,11 +11,7 @@ void rule_matched(
 		const struct field_ref *ref = c->named[i];
 		struct value made[ENVELOPE_VALUES];
 		const struct value *v;
-		if (look_values(&look, ref, made, &v) <= 0)
-			continue;
-		if (ref->source == FROM_ENVELOPE)
-			put_envelope(c, ref, v[0], put, ctx);
-		else
-			put(ctx, ref->field->name, ref->field->type, v[0]);
+		if (look_values(&look, ref, made, &v) > 0)
+			put_shown(c, ref, v[0], put, ctx);
 	}
 }

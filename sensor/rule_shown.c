@@ -3,41 +3,60 @@
 
 enum { TEXT_MAX = 128 };
 
-/* Envelope values as a person reads them; numbers without names stay numbers. */
-void put_envelope(const struct compiled *c, const struct field_ref *ref, struct value v,
+static void put_text(
+	const struct field_ref *ref, const struct buf *b, rule_field_fn *put, void *ctx)
+{
+	put(ctx, ref->field->name, FIELD_TEXT,
+		(struct value){ .bytes = (const uint8_t *)b->at, .len = (uint32_t)b->len });
+}
+
+/* A number that may have a name is always a text, so that readers need one type for the field. */
+static void put_named(
+	const struct field_ref *ref, struct value v, struct buf *b, rule_field_fn *put, void *ctx)
+{
+	const struct code_name *c = ref->field->codes;
+	while (c->name != NULL && c->code != v.u)
+		c++;
+	if (c->name != NULL)
+		buf_str(b, c->name);
+	else
+		buf_uint(b, v.u);
+	put_text(ref, b, put, ctx);
+}
+
+static void put_label(const struct compiled *c, const struct field_ref *ref, struct value v,
+	rule_field_fn *put, void *ctx)
+{
+	const struct labels *names = &c->set->labels[label_table(ref->index)];
+	if (v.u >= names->count)
+		return;
+	const char *name = names->name[v.u];
+	put(ctx, ref->field->name, FIELD_TEXT,
+		(struct value){ .bytes = (const uint8_t *)name, .len = (uint32_t)strlen(name) });
+}
+
+void put_shown(const struct compiled *c, const struct field_ref *ref, struct value v,
 	rule_field_fn *put, void *ctx)
 {
 	char memory[TEXT_MAX];
 	struct buf b = buf_over(memory, sizeof memory);
-	const struct labels *names = &c->set->labels[0];
-	enum field_type type = ref->field->type;
 	switch ((enum value_kind)ref->kind) {
-	case KIND_TEXT:
-		put(ctx, ref->field->name, FIELD_TEXT, v);
-		return;
 	case KIND_LABEL:
-		names = &c->set->labels[label_table(ref->index)];
-		if (v.u < names->count) {
-			const char *name = names->name[v.u];
-			struct value text = { .bytes = (const uint8_t *)name,
-				.len = (uint32_t)strlen(name) };
-			put(ctx, ref->field->name, FIELD_TEXT, text);
-		}
+		put_label(c, ref, v, put, ctx);
 		return;
-	case KIND_UINT:
-	case KIND_INT:
-	case KIND_REAL:
-		if (ref->field->codes == NULL) {
-			put(ctx, ref->field->name, type, v);
-			return;
-		}
-		break;
+	case KIND_ADDR:
+	case KIND_MAC:
+	case KIND_FLAGS:
+		envelope_text(&b, ref->index, v);
+		put_text(ref, &b, put, ctx);
+		return;
 	default:
 		break;
 	}
-	envelope_text(&b, ref->index, v);
-	put(ctx, ref->field->name, FIELD_TEXT,
-		(struct value){ .bytes = (const uint8_t *)b.at, .len = (uint32_t)b.len });
+	if (ref->kind == KIND_UINT && ref->field->codes != NULL)
+		put_named(ref, v, &b, put, ctx);
+	else
+		put(ctx, ref->field->name, ref->field->type, v);
 }
 
 const struct item *event_item(const struct event *e, int32_t index, struct item *out)

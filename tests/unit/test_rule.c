@@ -408,7 +408,9 @@ static void collect(void *ctx, const char *name, enum field_type type, struct va
 {
 	struct seen *s = ctx;
 	size_t n = strlen(s->text), room = sizeof s->text - n;
-	if (type == FIELD_TEXT)
+	if (type == FIELD_TEXT && v.bytes[0] >= '0' && v.bytes[0] <= '9')
+		snprintf(s->text + n, room, "%s='%.*s' ", name, (int)v.len, (const char *)v.bytes);
+	else if (type == FIELD_TEXT)
 		snprintf(s->text + n, room, "%s=%.*s ", name, (int)v.len, (const char *)v.bytes);
 	else if (type == FIELD_REAL)
 		snprintf(s->text + n, room, "%s=%g ", name, v.r);
@@ -429,11 +431,23 @@ static void what_matched_is_told(void **state)
 	toy_make(&t, "number=1 szone=1 | value=0 | value=5");
 	rule_matched(rules_at(r, 0), &t.e, 1, collect, &seen);
 	assert_string_equal(seen.text,
-		"toy.number=1 src_ip=10.0.0.5 src_zone=cell_1 toy.item.value=5 "
+		"toy.number=1 src_ip='10.0.0.5' src_zone=cell_1 toy.item.value=5 "
 		"direction=to_server dest_port=502 ");
 	seen.text[0] = '\0';
 	rule_matched(rules_at(r, 0), &t.e, -1, collect, &seen);
 	assert_null(strstr(seen.text, "item"));
+	rules_free(r);
+	/* what has names is always a text, an unknown number too */
+	r = load("toy", "  a: {toy.code|gte: 5, proto: tcp, toy.number: 1}\n"
+			"  condition: a");
+	seen.text[0] = '\0';
+	toy_make(&t, "number=1 code=5");
+	rule_matched(rules_at(r, 0), &t.e, -1, collect, &seen);
+	assert_string_equal(seen.text, "toy.code=write_coil proto=tcp toy.number=1 ");
+	seen.text[0] = '\0';
+	toy_make(&t, "number=1 code=77");
+	rule_matched(rules_at(r, 0), &t.e, -1, collect, &seen);
+	assert_string_equal(seen.text, "toy.code='77' proto=tcp toy.number=1 ");
 	rules_free(r);
 }
 
