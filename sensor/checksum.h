@@ -8,35 +8,46 @@
 #include <string.h>
 
 /* Sums are kept wide and in the byte order of memory: RFC 1071 2(B) shows that this is enough as
- * long as everything added is. Adding up to 2^16 values of 32 bits cannot overflow. */
+ * long as everything added is. Adding up to 2^16 values of 33 bits cannot overflow. */
 
-/* Adds up to 64 KiB of bytes to a sum. */
+/* What overflows comes round. */
+static inline uint64_t sum_wide(uint64_t sum, uint64_t more)
+{
+	sum += more;
+	return sum + (sum < more);
+}
+
+static inline uint64_t sum_word(uint64_t sum, const uint8_t *at)
+{
+	uint64_t more;
+	memcpy(&more, at, sizeof(more));
+	return sum_wide(sum, more);
+}
+
+/* Adds bytes to a sum. */
 static inline uint64_t sum_add(uint64_t sum, const uint8_t *at, size_t n)
 {
-	uint64_t even = sum, odd = 0;
-	for (; n >= 16; at += 16, n -= 16) {
-		uint64_t a, b;
-		memcpy(&a, at, sizeof(a));
-		memcpy(&b, at + 8, sizeof(b));
-		even += (uint32_t)a;
-		even += b >> 32;
-		odd += a >> 32;
-		odd += (uint32_t)b;
+	for (; n >= 16; at += 16, n -= 16)
+		sum = sum_word(sum_word(sum, at), at + 8);
+	if (n & 8) {
+		sum = sum_word(sum, at);
+		at += 8;
 	}
-	for (; n >= 4; at += 4, n -= 4) {
+	if (n & 4) {
 		uint32_t a;
 		memcpy(&a, at, sizeof(a));
-		even += a;
+		sum = sum_wide(sum, a);
+		at += 4;
 	}
 	if (n & 2) {
 		uint16_t a;
 		memcpy(&a, at, sizeof(a));
-		odd += a;
+		sum = sum_wide(sum, a);
 		at += 2;
 	}
 	if (n & 1) /* as if a zero followed */
-		odd += htobe16((uint16_t)(*at << 8));
-	return even + odd;
+		sum = sum_wide(sum, htobe16((uint16_t)(*at << 8)));
+	return (uint32_t)sum + (sum >> 32);
 }
 
 /* The same for an IPv4 header without options. */
@@ -50,14 +61,12 @@ static inline uint64_t sum_20(const uint8_t *at)
 	return (a >> 32) + (uint32_t)a + (b >> 32) + (uint32_t)b + c;
 }
 
-/* The sum of bytes that hold their own checksum is 0xffff when it is right. */
+/* The sum of bytes that hold their own checksum is 0xffff when it is right. Each step adds the two
+ * halves: with them swapped below, what overflows comes round. */
 static inline uint16_t sum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 #endif

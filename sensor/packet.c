@@ -10,7 +10,7 @@
 #include "sensor/frag.h"
 #include "sensor/packet_walk.h"
 
-enum { TCP_HEADER = 20, UDP_HEADER = 8 };
+enum { UDP_HEADER = 8 };
 
 enum next walk_cut(struct walk *w)
 {
@@ -79,11 +79,8 @@ static enum next bad_l4_sum(struct walk *w)
 
 static enum next done(struct walk *w, uint8_t l4)
 {
-	struct packet *p = w->p;
-	p->l4 = l4;
-	p->payload = w->in.at;
-	p->payload_len = (uint32_t)w->in.left;
-	p->payload_wire_len = p->payload_len + w->beyond;
+	take_payload(w->p, l4, w->in.at, (uint32_t)w->in.left);
+	w->p->payload_wire_len += w->beyond;
 	if (w->beyond > 0)
 		w->o->counters->truncated++;
 	return NEXT_DONE;
@@ -96,16 +93,11 @@ static enum next tcp(struct walk *w)
 		return walk_cut(w);
 	if (!sum_right(w, L4_TCP))
 		return bad_l4_sum(w);
-	uint32_t header = (uint32_t)(h[12] >> 4) * 4;
+	uint32_t header = tcp_length(h);
 	if (header < TCP_HEADER || header > w->in.left + w->beyond)
 		return walk_malformed(w);
 
-	struct packet *p = w->p;
-	p->sport = be16(h);
-	p->dport = be16(h + 2);
-	p->seq = be32(h + 4);
-	p->ack = be32(h + 8);
-	p->tcp_flags = h[13];
+	take_tcp(w->p, h);
 	if (header > w->in.left) { /* the capture ends inside the options */
 		w->beyond -= header - (uint32_t)w->in.left;
 		header = (uint32_t)w->in.left;
@@ -164,7 +156,7 @@ static bool walk(struct walk *w, enum next next)
 }
 // clang-format on
 
-bool packet_decode(struct packet *p, const struct packet_options *o)
+static bool layer_by_layer(struct packet *p, const struct packet_options *o)
 {
 	struct walk w = {
 		.p = p,
@@ -172,14 +164,19 @@ bool packet_decode(struct packet *p, const struct packet_options *o)
 		.in = rd_over(p->bytes, p->caplen),
 		.beyond = p->wirelen > p->caplen ? p->wirelen - p->caplen : 0,
 	};
+	p->src.family = p->dst.family = 0;
+	return walk(&w, link_start(&w)) || packet_second_reading(p, o);
+}
+
+bool packet_decode(struct packet *p, const struct packet_options *o)
+{
 	p->has_mac = p->bad_sum = p->contested = false;
-	p->vlans = p->ttl = p->layers = 0;
+	p->layers = p->vlans = p->ttl = 0;
 	p->ip_id = 0;
 	p->pieces = 0;
-	p->src.family = p->dst.family = 0;
 	o->counters->packets++;
 	o->counters->bytes += p->wirelen;
-	return walk(&w, link_start(&w)) || packet_second_reading(p, o);
+	return packet_straight(p, o) || layer_by_layer(p, o);
 }
 
 bool packet_decode_again(struct packet *p, const struct packet_options *o)

@@ -14,11 +14,11 @@ struct packet {
 
 	bool has_mac, bad_sum;
 	bool contested; /* its fragments overlap with different bytes: there is a second reading */
-	uint8_t src_mac[6], dst_mac[6];
+	uint8_t layers; /* of encapsulation passed */
 	uint8_t vlans, ttl; /* innermost IP */
+	uint16_t ip_id;     /* IPv4; 0 for IPv6 */
+	uint8_t src_mac[6], dst_mac[6];
 	uint16_t vlan[FLOW_VLANS];
-	uint16_t ip_id;  /* IPv4; 0 for IPv6 */
-	uint8_t layers;  /* of encapsulation passed */
 	uint64_t pieces; /* not 0: a fragment; the same between two hosts */
 
 	struct addr src, dst; /* of the innermost IP header */
@@ -32,6 +32,7 @@ struct packet {
 				      it */
 };
 
+enum { LINK_ETHERNET = 1 };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 
 enum checksum_mode { CHECKSUM_VERIFY, CHECKSUM_IGNORE };

@@ -4,20 +4,11 @@
 #include "sensor/limiter.h"
 #include "sensor/packet_walk.h"
 
-enum { IP4_HEADER = 20, IP6_HEADER = 40, EXTENSIONS_MAX = 16, JOINS_MAX = 4 };
+enum { IP6_HEADER = 40, EXTENSIONS_MAX = 16, JOINS_MAX = 4 };
 
 enum next ip_by_version(const struct walk *w)
 {
 	return rd_peek(&w->in, 0) >> 4 == 6 ? NEXT_IP6 : NEXT_IP4;
-}
-
-/* Two whole stores: who hashes or compares the address loads it in two. */
-static void take_v4(struct addr *a, const uint8_t *at)
-{
-	uint64_t high = 0, low = htobe64(UINT64_C(0xffff00000000) | be32(at));
-	memcpy(a->bytes, &high, sizeof(high));
-	memcpy(a->bytes + 8, &low, sizeof(low));
-	a->family = 4;
 }
 
 static void take_v6(struct addr *a, const uint8_t *at)
@@ -79,13 +70,6 @@ static const uint8_t *routed_to(const uint8_t *h, uint32_t header)
 	return h + 16;
 }
 
-static uint64_t word(const uint8_t *at)
-{
-	uint32_t v;
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
 static enum next fragment_v4(struct walk *w, const uint8_t *h)
 {
 	uint16_t piece = be16(h + 6); /* flags, offset in units of 8 bytes */
@@ -125,13 +109,13 @@ enum next ip_v4(struct walk *w)
 	take_v4(&p->dst, final);
 	p->ttl = h[8];
 	p->ip_id = be16(h + 4);
-	w->pseudo = word(h + 12) + word(final);
+	w->pseudo = raw32(h + 12) + raw32(final);
 	walk_trim(w, total);
 	rd_skip(&w->in, header);
 
 	if ((be16(h + 6) & 0x3fff) != 0)
 		return fragment_v4(w, h);
-	return h[9] == L4_TCP ? NEXT_TCP : ip_protocol(w, h[9]);
+	return ip_protocol(w, h[9]);
 }
 
 enum next ip_v6(struct walk *w)

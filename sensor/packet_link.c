@@ -4,7 +4,6 @@
 
 enum {
 	LINK_NULL = 0,
-	LINK_ETHERNET = 1,
 	LINK_PPP = 9,
 	LINK_RAW_BSD = 12, /* DLT_RAW where it was written as it is */
 	LINK_RAW_OPENBSD = 14,
@@ -19,7 +18,7 @@ enum {
 	LINK_SLL2 = 276,
 };
 
-enum { ETHERNET_HEADER = 14, ETHERTYPE_MIN = 0x600 };
+enum { ETHERTYPE_MIN = 0x600 };
 
 static enum next not_ip(struct walk *w)
 {
@@ -107,14 +106,9 @@ enum next link_ethernet(struct walk *w)
 	const uint8_t *h = rd_bytes(&w->in, ETHERNET_HEADER);
 	if (h == NULL)
 		return walk_cut(w);
-	struct packet *p = w->p;
-	memcpy(p->dst_mac, h, sizeof(p->dst_mac));
-	memcpy(p->src_mac, h + 6, sizeof(p->src_mac));
-	p->has_mac = true;
-	w->inner_vlans = p->vlans > 0;
+	take_macs(w->p, h);
+	w->inner_vlans = w->p->vlans > 0;
 	uint16_t type = be16(h + 12);
-	if (type == 0x0800)
-		return NEXT_IP4;
 	return type < ETHERTYPE_MIN ? llc(w, type) : link_ethertype(w, type);
 }
 

@@ -8,6 +8,7 @@
 #include "sensor/packet.h"
 
 enum { LAYERS_MAX = 8 }; /* of encapsulation */
+enum { ETHERNET_HEADER = 14, IP4_HEADER = 20, TCP_HEADER = 20 };
 
 /* What comes next. The first two end the walk. */
 enum next {
@@ -51,6 +52,52 @@ static inline uint32_t be32(const uint8_t *at)
 	return be32toh(v);
 }
 
+/* As it stands in memory, for sums. */
+static inline uint64_t raw32(const uint8_t *at)
+{
+	uint32_t v;
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
+static inline void take_macs(struct packet *p, const uint8_t *h)
+{
+	memcpy(p->dst_mac, h, sizeof(p->dst_mac));
+	memcpy(p->src_mac, h + 6, sizeof(p->src_mac));
+	p->has_mac = true;
+}
+
+/* Two whole stores: who hashes or compares the address loads it in two. */
+static inline void take_v4(struct addr *a, const uint8_t *at)
+{
+	uint64_t high = 0, low = htobe64(UINT64_C(0xffff00000000) | be32(at));
+	memcpy(a->bytes, &high, sizeof(high));
+	memcpy(a->bytes + 8, &low, sizeof(low));
+	a->family = 4;
+}
+
+/* Of a TCP header, with its options. */
+static inline uint32_t tcp_length(const uint8_t *h)
+{
+	return (uint32_t)(h[12] >> 4) * 4;
+}
+
+static inline void take_tcp(struct packet *p, const uint8_t *h)
+{
+	p->sport = be16(h);
+	p->dport = be16(h + 2);
+	p->seq = be32(h + 4);
+	p->ack = be32(h + 8);
+	p->tcp_flags = h[13];
+}
+
+static inline void take_payload(struct packet *p, uint8_t l4, const uint8_t *at, uint32_t len)
+{
+	p->l4 = l4;
+	p->payload = at;
+	p->payload_len = p->payload_wire_len = len;
+}
+
 static inline enum next walk_drop(uint64_t *counter)
 {
 	(*counter)++;
@@ -68,6 +115,10 @@ enum next walk_into(struct walk *w, enum next inner);
 enum next walk_deep(struct walk *w);
 /* The rest is n bytes on the wire: what is captured beyond them is padding. */
 void walk_trim(struct walk *w, uint32_t n);
+
+/* packet_straight.c: all of it at once, where nothing is out of the ordinary. False: nothing is
+ * known yet. */
+bool packet_straight(struct packet *p, const struct packet_options *o);
 
 /* packet_link.c */
 enum next link_start(struct walk *w);

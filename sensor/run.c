@@ -25,7 +25,6 @@ enum {
 	PDUS_BUFFER = 1 << 20,
 	MIB = 1 << 20,
 	KIB = 1 << 10,
-	LINK_ETHERNET = 1
 };
 
 #define TICK_NS INT64_C(1000000000)
