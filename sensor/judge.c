@@ -77,9 +77,8 @@ static void note_told(const struct judge *j, struct tx *tx, size_t count)
 			tx->told[told++] = j->hits[i].rule->sid;
 }
 
-/* Rules that hold are in hits; told again what was said of an event of the same print, they are not
- * asked. */
-static size_t ask_rules(struct judge *j, struct event *e, struct tx *tx, const struct tx *answered)
+/* Rules that hold, into hits; said of an event of the same print before, it is not asked again. */
+static size_t ask_rules(struct judge *j, struct event *e)
 {
 	size_t count = 0;
 	if (j->o.rules == NULL)
@@ -87,13 +86,7 @@ static size_t ask_rules(struct judge *j, struct event *e, struct tx *tx, const s
 	e->again = rules_recall(j->o.rules, e, j->hits, &count);
 	if (!e->again)
 		count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
-	if (count == HITS_MAX)
-		j->o.counters->hits_cut++;
-	if (answered != NULL && count > 0)
-		count = without_told(j, answered->told, count);
-	if (tx != NULL)
-		note_told(j, tx, count);
-	return without_unwanted(j, e, with_correlated(j, e, count));
+	return count;
 }
 
 /* Takes out those that are counted without waiting. */
@@ -106,14 +99,28 @@ static size_t without_repeats(struct judge *j, const struct event *e, size_t cou
 	return kept;
 }
 
+/* Of what holds, what is to be told. */
+static size_t pick(struct judge *j, const struct event *e, struct tx *tx, const struct tx *answered,
+	size_t count)
+{
+	if (count == HITS_MAX)
+		j->o.counters->hits_cut++;
+	if (answered != NULL)
+		count = without_told(j, answered->told, count);
+	if (tx != NULL)
+		note_told(j, tx, count);
+	count = without_unwanted(j, e, with_correlated(j, e, count));
+	return tx != NULL ? without_repeats(j, e, count) : count;
+}
+
 /* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
 static void judge_event(
 	struct judge *j, struct flow *f, struct event *e, struct tx *tx, const struct tx *answered)
 {
-	size_t count = ask_rules(j, e, tx, answered);
+	size_t count = ask_rules(j, e);
 	bool transaction = judge_wants_transaction(j, e->pdu);
-	if (tx != NULL)
-		count = without_repeats(j, e, count);
+	if (count > 0)
+		count = pick(j, e, tx, answered, count);
 	if (count == 0 && !transaction)
 		return;
 	if (tx != NULL && judge_wait_for(j, f, e, tx, count))

@@ -8,10 +8,11 @@
 #include "sensor/judge.h"
 #include "sensor/limiter.h"
 #include "sensor/print.h"
+#include "sensor/services.h"
 #include "sensor/wait.h"
 #include "sensor/ways.h"
 
-enum { JUDGE_PROTOCOLS = WAIT_LATE };
+enum { JUDGE_PROTOCOLS = WAIT_LATE, JUDGE_NEAR = 64 };
 
 struct judge {
 	struct judge_options o;
@@ -22,8 +23,10 @@ struct judge {
 	struct fold *fold;     /* open alerts */
 	struct memory *memory; /* of correlations */
 	uint64_t pdus[JUDGE_PROTOCOLS];
-	int index_cache; /* of the dissector seen last */
-	const struct dissector *seen_last;
+	struct {
+		const struct dissector *dissector;
+		unsigned index;
+	} near[JUDGE_NEAR]; /* by the dissector's address */
 	struct ways ways;
 	struct prints prints;
 	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
@@ -33,9 +36,26 @@ struct judge {
 	uint32_t chains;
 };
 
+/* The service's number. */
+static inline unsigned judge_index(struct judge *j, const struct dissector *d)
+{
+	unsigned at = (uintptr_t)d / sizeof *d % JUDGE_NEAR;
+	if (j->near[at].dissector != d) {
+		j->near[at].dissector = d;
+		j->near[at].index = (unsigned)service_index(d);
+	}
+	return j->near[at].index;
+}
+
+static inline bool judge_wants_transaction(struct judge *j, const struct pdu *pdu)
+{
+	uint64_t wanted = j->o.tell->events >> EVENT_PROTOCOL;
+	return wanted != 0 && (wanted >> judge_index(j, pdu->dissector) & 1) != 0 &&
+	       pdu->tx != TX_REPLY && pdu->tx != TX_REPLY_PART;
+}
+
 /* judge_wait.c */
 
-unsigned judge_index(struct judge *j, const struct dissector *d);
 void judge_say(struct judge *j, const struct anomaly *a);
 /* False: the site does not want to hear of it. Else hit->window may be set. */
 bool judge_wants(struct judge *j, struct hit *hit, const struct event *e);
@@ -50,7 +70,6 @@ size_t judge_correlated(
 void judge_tell_correlated(
 	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns);
 void judge_transaction(struct judge *j, const struct event *e);
-bool judge_wants_transaction(struct judge *j, const struct pdu *pdu);
 /* Keeps the hits of an open request until its verdict; from HIGH up they are told at once, unless
  * they are repeats. False if there is no memory. */
 bool judge_wait_for(

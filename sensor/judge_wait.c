@@ -7,15 +7,6 @@
 
 #define LATE_NS (INT64_C(10) * 1000000000)
 
-unsigned judge_index(struct judge *j, const struct dissector *d)
-{
-	if (j->seen_last != d) {
-		j->seen_last = d;
-		j->index_cache = service_index(d);
-	}
-	return (unsigned)j->index_cache;
-}
-
 void judge_say(struct judge *j, const struct anomaly *a)
 {
 	struct anomaly told = *a;
@@ -230,12 +221,6 @@ static void make_room(struct judge *j)
 	if (!w->overdue)
 		j->o.counters->alerts_waiting_full++;
 	judge_settle(j, w, NULL, v);
-}
-
-bool judge_wants_transaction(struct judge *j, const struct pdu *pdu)
-{
-	uint64_t bit = UINT64_C(1) << (EVENT_PROTOCOL + judge_index(j, pdu->dissector));
-	return (j->o.tell->events & bit) != 0 && pdu->tx != TX_REPLY && pdu->tx != TX_REPLY_PART;
 }
 
 /* Keeps the hits of an open request until its verdict; from HIGH up they are told at once,

@@ -422,19 +422,27 @@ void plan_fields(struct group *g);
 const struct plan *plan_for(
 	struct plan *plans, const struct group *g, const struct event *e, struct gate gate);
 
+enum {
+	FORM_BYTES = 131072,
+	ITEMS_MAX = 16384 /* points of one bit in a fragment of 2,048 octets */,
+	SAMPLE_EVERY = 1024
+};
+
 /* --- memory (rule_memo.c) ---------------------------------------------------------------- */
 
-enum { MEMO_HITS = 2 };
+enum { MEMO_HITS = 4, MEMO_RULES = UINT16_MAX };
 
 /* What the rules came to for events of one print. */
 struct memo {
 	uint64_t print; /* 0: free */
 	struct {
-		uint32_t rule;
-		int32_t item;
+		uint16_t rule;
+		int16_t item;
 	} hit[MEMO_HITS];
 	uint8_t hits, later; /* bit i: hit[i] is to be asked again with the verdict */
 };
+
+_Static_assert(ITEMS_MAX <= INT16_MAX, "a memo has room for an item's index");
 
 /* Is all that the rule names the same for two events of @d with one print? */
 bool rule_is_steady(const struct compiled *c, const struct dissector *d);
@@ -449,7 +457,7 @@ struct rule_run {
 	struct plan **plans;            /* PLANS for each group, from its first event on */
 	const struct group *near[NEAR]; /* by the dissector's address */
 	struct memo *memo;
-	struct tally *tally;            /* one a rule */
+	struct tally *tally; /* one a rule */
 	uint64_t events, hits_cut, items_cut;
 	bool timing; /* this event is sampled */
 	struct regex_run *regex;
@@ -460,12 +468,6 @@ struct rule_run {
 	const struct split **item_split;
 	uint32_t item_split_count, item_split_cap;
 	char *form; /* bytes as hex, addresses as text */
-};
-
-enum {
-	FORM_BYTES = 131072,
-	ITEMS_MAX = 16384 /* points of one bit in a fragment of 2,048 octets */,
-	SAMPLE_EVERY = 1024
 };
 
 /* --- loading ----------------------------------------------------------------------------- */

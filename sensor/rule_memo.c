@@ -37,14 +37,14 @@ struct memo *memo_new(void)
 void memo_keep(struct rule_run *run, uint64_t print, const struct hit *hits, size_t count)
 {
 	struct memo *m = &run->memo[print % MEMOS];
-	if (count > MEMO_HITS)
+	if (count > MEMO_HITS || run->rules->count > MEMO_RULES)
 		return;
 	m->print = print;
 	m->hits = (uint8_t)count;
 	m->later = 0;
 	for (unsigned i = 0; i < count; i++) {
-		m->hit[i].rule = hits[i].rule->index;
-		m->hit[i].item = hits[i].item;
+		m->hit[i].rule = (uint16_t)hits[i].rule->index;
+		m->hit[i].item = (int16_t)hits[i].item;
 		m->later |= (uint8_t)(hits[i].later << i);
 	}
 }
