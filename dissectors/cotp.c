@@ -102,13 +102,11 @@ static const struct dissector *carried(unsigned n)
 	return NULL;
 }
 
-/* Who reads this TSDU: its number, or -1. The one of the TSDU before is asked first. */
-static int find_carried(const struct cotp_state *st, struct reader tsdu)
+/* Who reads this TSDU: its number, or -1. */
+static int find_carried(struct reader tsdu)
 {
 	int weak = -1;
 	struct probe_hint hint = { 0 };
-	if (st->now != NULL && st->now->probe(tsdu, L4_TCP, &hint) == PROBE_SURE)
-		return st->last - 1;
 	const struct dissector *c;
 	for (int i = 0; (c = carried((unsigned)i)) != NULL; i++) {
 		enum probe p = c->probe(tsdu, L4_TCP, &hint);
@@ -124,9 +122,9 @@ enum { TLS_HANDSHAKE = 0x16 };
 /* A handshake, alert, change-cipher or data record of TLS. */
 static bool is_tls(const struct reader *tsdu)
 {
-	uint8_t type = rd_peek(tsdu, 0);
-	return tsdu->left >= 5 && type >= 0x14 && type <= 0x17 && rd_peek(tsdu, 1) == 3 &&
-	       rd_peek(tsdu, 2) <= 4;
+	const uint8_t *record = tsdu->at;
+	return tsdu->left >= 5 && record[0] >= 0x14 && record[0] <= 0x17 && record[1] == 3 &&
+	       record[2] <= 4;
 }
 
 static void told(struct pdu *out, const char *name, enum pdu_dir dir)
@@ -150,6 +148,19 @@ static void read_tls(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	rd_skip(tsdu, tsdu->left);
 }
 
+/* The number of who reads these bytes, or -1. The protocol of the TSDU before goes on where it can:
+ * it is asked no further when its own first byte stands there. @unsure: not so. */
+static int carried_by(const struct cotp_state *st, const struct reader *tsdu, bool unsure)
+{
+	int latest = unsure ? -1 : st->last - 1;
+	if (tsdu->left == 0)
+		return -1;
+	if (latest >= 0 && tsdu->at[0] == st->now->first_byte)
+		return latest;
+	int n = find_carried(*tsdu);
+	return n < 0 ? latest : n;
+}
+
 /* Runs the carried protocol over @tsdu and moves it on by what was read: all, unless a further
  * message follows. Its end is known, so whatever is wrong with it is damage and no more. */
 static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
@@ -164,10 +175,8 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	}
 	/* The rest of a TLS record looks like anything. */
 	bool opaque = st->hello[0] && st->hello[1];
-	int n = find_carried(st, *tsdu);
-	if (n < 0 && st->last != 0 && !unsure && !opaque)
-		n = st->last - 1;
-	if (n < 0 || tsdu->left == 0) {
+	int n = carried_by(st, tsdu, unsure || opaque);
+	if (n < 0) {
 		rd_skip(tsdu, tsdu->left);
 		return;
 	}
@@ -376,19 +385,21 @@ static bool is_tpdu(const struct reader *r)
 	return (code == CR || code == CC || code == DR || code == DC) && li >= 5;
 }
 
-/* One TPDU; @in, the rest of the TPKT, is left with what was not used up. */
+/* One TPDU; @in, the rest of the TPKT, a byte or more, is left with what was not used up. */
 static enum outcome read_tpdu(struct reader *in, struct dissect *d, struct pdu *out)
 {
-	uint8_t li = rd_u8(in);
-	struct reader head = rd_slice(in, li);
-	uint8_t code = rd_peek(&head, 0) & 0xf0;
-	enum outcome result = DISSECT_OK;
-	if (in->overrun || li < 2) {
+	size_t li = in->at[0];
+	if (li < 2 || li >= in->left) {
 		told(out, "tpdu", PDU_REQ);
-		pdu_damaged(out, "COTP header runs past its TPKT");
-		*in = (struct reader){ 0 };
-	} else if (code == DT) {
-		result = read_data(in, rd_peek(&head, li >= 4 ? 3 : 1) >> 7, d, out);
+		in->left = 0;
+		return pdu_damaged(out, "COTP header runs past its TPKT");
+	}
+	struct reader head = rd_over(in->at + 1, li);
+	uint8_t code = head.at[0] & 0xf0;
+	enum outcome result = DISSECT_OK;
+	rd_skip(in, 1 + li);
+	if (code == DT) {
+		result = read_data(in, head.at[li >= 4 ? 3 : 1] >> 7, d, out);
 	} else if (has_pdu(code)) {
 		result = read_connection(&head, d, out);
 		if (!is_tpdu(in))
@@ -405,8 +416,8 @@ static enum outcome read_tpdu(struct reader *in, struct dissect *d, struct pdu *
 static enum outcome go_on(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
-	struct reader tpkt = rd_slice(in, side->tpkt_left);
-	size_t had = tpkt.left;
+	size_t had = side->tpkt_left;
+	struct reader tpkt = rd_over(in->at, had);
 	enum outcome result = DISSECT_OK;
 	if (side->tsdu_left > 0) {
 		side->tsdu_left = 0;
@@ -416,9 +427,8 @@ static enum outcome go_on(struct reader *in, struct dissect *d, struct pdu *out)
 		result = read_tpdu(&tpkt, d, out);
 	}
 	side->tpkt_left = (uint16_t)tpkt.left;
-	in->at -= tpkt.left;
-	in->left += tpkt.left;
-	out->more = side->read > 0 || (side->tpkt_left > 0 && tpkt.left < had);
+	rd_skip(in, had - tpkt.left);
+	out->more = side->read > 0 || (tpkt.left > 0 && tpkt.left < had);
 	return result;
 }
 
@@ -441,21 +451,19 @@ static enum outcome cotp_dissect(struct reader *in, struct dissect *d, struct pd
 		d->need = side->tpkt_left;
 		return in->left < side->tpkt_left ? DISSECT_MORE : go_on(in, d, out);
 	}
-	struct reader r = *in;
-	uint8_t version = rd_u8(&r);
-	rd_skip(&r, 1);
-	uint16_t length = rd_be16(&r);
-	if (in->left > 0 && version != 3)
+	if (in->left > 0 && in->at[0] != 3)
 		return pdu_bad(out, "not a TPKT header");
-	d->need = r.overrun ? TPKT_HEADER : length;
-	if (r.overrun)
+	d->need = TPKT_HEADER;
+	if (in->left < TPKT_HEADER)
 		return DISSECT_MORE;
+	uint16_t length = be16(in->at + 2);
 	if (length < TPKT_HEADER + 3)
 		return pdu_bad(out, "TPKT too short for a TPDU");
+	d->need = length;
 	if (in->left < length)
 		return DISSECT_MORE;
 	side->tpkt_left = (uint16_t)(length - TPKT_HEADER);
-	*in = r;
+	rd_skip(in, TPKT_HEADER);
 	return go_on(in, d, out);
 }
 

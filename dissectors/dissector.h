@@ -77,6 +77,7 @@ struct dissector {
 	/* For protocols carried by another (S7comm in COTP): the reader is one joined message.
 	 * out->more if @in holds a further one. NULL for those on a transport of their own. */
 	const struct dissector *carrier;
+	uint8_t first_byte; /* of theirs: every message begins with it, and no other protocol's */
 
 	/* Where the next message may start, past 0, after bytes were lost or damaged;
 	 * n if nowhere in these bytes. Bytes from the answer on are kept. NULL: cannot. */

@@ -12,22 +12,25 @@ struct flow_state {
 	uint8_t framing; /* MODBUS_MBAP, MODBUS_RTU; 0 until the first message */
 };
 
-struct mbap {
-	uint16_t transaction, protocol, length;
-};
-
 static enum pdu_dir pdu_dir(enum dir dir)
 {
 	return dir == DIR_TO_SERVER ? PDU_REQ : PDU_RSP;
 }
 
-static struct mbap read_mbap(struct reader *r)
+/* Of an MBAP header that is there. */
+static uint16_t transaction_of(const uint8_t *mbap)
 {
-	struct mbap h;
-	h.transaction = rd_be16(r);
-	h.protocol = rd_be16(r);
-	h.length = rd_be16(r);
-	return h;
+	return be16(mbap);
+}
+
+static uint16_t protocol_of(const uint8_t *mbap)
+{
+	return be16(mbap + 2);
+}
+
+static uint16_t length_of(const uint8_t *mbap)
+{
+	return be16(mbap + 4);
 }
 
 /* Whether a length can be right for a message with this function code. */
@@ -88,35 +91,34 @@ static enum outcome bad_protocol(struct pdu *out)
 
 static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pdu *out)
 {
-	struct reader r = rd_over(in->at, in->left);
-	struct mbap h = read_mbap(&r);
-	if (r.overrun)
+	const uint8_t *mbap = in->at;
+	if (in->left < MBAP_BYTES)
 		return more(d, MBAP_FUNCTION_AT + 1);
-	uint8_t code = rd_peek(&r, 1);
-	if (r.left < 2 && h.length >= LENGTH_MIN)
-		return more(d, MBAP_BYTES + (h.length > LENGTH_MAX ? 2U : h.length));
+	uint16_t length = length_of(mbap), protocol = protocol_of(mbap);
+	if (in->left <= MBAP_FUNCTION_AT && length >= LENGTH_MIN)
+		return more(d, MBAP_BYTES + (length > LENGTH_MAX ? 2U : length));
+	uint8_t code = rd_peek(in, MBAP_FUNCTION_AT);
 
-	pdu_uint(out, MODBUS_TRANSACTION, h.transaction);
-	pdu_uint(out, MODBUS_LENGTH, h.length);
-	if (h.protocol != 0)
-		pdu_uint(out, MODBUS_PROTOCOL, h.protocol);
-	if (!length_possible(h.length, code))
+	pdu_uint(out, MODBUS_TRANSACTION, transaction_of(mbap));
+	pdu_uint(out, MODBUS_LENGTH, length);
+	if (protocol != 0)
+		pdu_uint(out, MODBUS_PROTOCOL, protocol);
+	if (!length_possible(length, code))
 		return pdu_bad(out, "MBAP length outside 2 to 254");
-	if (h.protocol != 0 && !function_of(code)->known)
+	if (protocol != 0 && !function_of(code)->known)
 		return bad_protocol(out);
-	struct reader body = rd_slice(&r, h.length);
-	if (r.overrun)
-		return more(d, MBAP_BYTES + (size_t)h.length);
+	if (in->left < MBAP_BYTES + (size_t)length)
+		return more(d, MBAP_BYTES + (size_t)length);
 
-	struct reader whole = body;
+	struct reader body = rd_over(mbap + MBAP_BYTES, length);
 	read_body(&body, d, out);
-	if (h.protocol != 0 && out->malformed != NULL)
+	if (protocol != 0 && out->malformed != NULL)
 		return bad_protocol(out);
-	*in = r;
-	if (h.protocol != 0)
+	rd_skip(in, MBAP_BYTES + (size_t)length);
+	if (protocol != 0)
 		return pdu_damaged(out, "protocol id is not 0");
 	if (out->malformed == NULL && code >= MODBUS_READ_COILS && code <= MODBUS_READ_INPUTS)
-		out->same = whole;
+		out->same = rd_over(mbap + MBAP_BYTES, length);
 	return DISSECT_OK;
 }
 
@@ -176,9 +178,12 @@ static struct rtu_view view_rtu(struct reader in, enum pdu_dir dir)
 
 static bool mbap_possible(const struct reader *in)
 {
-	struct reader r = rd_over(in->at, in->left);
-	struct mbap h = read_mbap(&r);
-	return r.overrun || (h.protocol == 0 && (r.left < 2 || length_possible(h.length, r.at[1])));
+	const uint8_t *mbap = in->at;
+	if (in->left < MBAP_BYTES)
+		return true;
+	return protocol_of(mbap) == 0 &&
+	       (in->left <= MBAP_FUNCTION_AT ||
+		       length_possible(length_of(mbap), mbap[MBAP_FUNCTION_AT]));
 }
 
 /* The first message of a flow settles the framing. 01 03 00 00 00 0a c5 cd is a good serial
@@ -202,9 +207,13 @@ static enum outcome decide(struct reader *in, struct dissect *d, struct pdu *out
 /* A whole message of a known function behind a good header. */
 static bool mbap_whole(struct reader in, enum pdu_dir dir)
 {
-	struct mbap h = read_mbap(&in);
-	return !in.overrun && h.protocol == 0 && h.length >= LENGTH_MIN && in.left >= h.length &&
-	       function_of(in.at[1])->known && fits(in.at + 1, h.length - 1u, dir);
+	const uint8_t *mbap = in.at;
+	if (in.left < MBAP_BYTES || protocol_of(mbap) != 0)
+		return false;
+	uint16_t length = length_of(mbap);
+	const uint8_t *pdu = mbap + MBAP_FUNCTION_AT;
+	return length >= LENGTH_MIN && in.left - MBAP_BYTES >= length &&
+	       function_of(pdu[0])->known && fits(pdu, length - 1u, dir);
 }
 
 /* The framing was a judgement on few bytes, and those can be forged: when they fit the other one

@@ -139,8 +139,24 @@ const char *modbus_exception_name(unsigned code); /* or NULL */
  * and nothing was wrong. */
 bool modbus_pdu(struct reader *pdu, enum pdu_dir dir, struct pdu *out);
 /* Reads two bytes into a field; leaves it unset past the end. */
-uint16_t modbus_take16(struct reader *r, struct pdu *out, unsigned field);
-uint8_t modbus_take8(struct reader *r, struct pdu *out, unsigned field);
+static inline uint16_t modbus_take16(struct reader *r, struct pdu *out, unsigned field)
+{
+	const uint8_t *b = rd_bytes(r, 2);
+	if (b == NULL)
+		return 0;
+	pdu_uint(out, field, be16(b));
+	return be16(b);
+}
+
+static inline uint8_t modbus_take8(struct reader *r, struct pdu *out, unsigned field)
+{
+	const uint8_t *b = rd_bytes(r, 1);
+	if (b == NULL)
+		return 0;
+	pdu_uint(out, field, *b);
+	return *b;
+}
+
 /* What is left, as opaque bytes. */
 void modbus_take_data(struct reader *r, struct pdu *out);
 

@@ -2,31 +2,9 @@
  * Spec: [MB] 6 and 7. Parsers read on past the end (zeros, overrun) and modbus_pdu() asks once. */
 #include "dissectors/modbus.h"
 
-uint16_t modbus_take16(struct reader *r, struct pdu *out, unsigned field)
-{
-	uint16_t v = rd_be16(r);
-	if (!r->overrun)
-		pdu_uint(out, field, v);
-	return v;
-}
-
-uint8_t modbus_take8(struct reader *r, struct pdu *out, unsigned field)
-{
-	uint8_t v = rd_u8(r);
-	if (!r->overrun)
-		pdu_uint(out, field, v);
-	return v;
-}
-
-/* Everything that is left. */
-static struct reader take_rest(struct reader *r)
-{
-	return rd_slice(r, r->left);
-}
-
 void modbus_take_data(struct reader *r, struct pdu *out)
 {
-	struct reader rest = take_rest(r);
+	struct reader rest = rd_slice(r, r->left);
 	if (rest.left > 0)
 		pdu_borrow(out, MODBUS_DATA, rest.at, rest.left);
 }
@@ -34,10 +12,9 @@ void modbus_take_data(struct reader *r, struct pdu *out)
 /* The bytes that a count before them announces; all there are where it says more. */
 static struct reader take_counted(struct reader *r, size_t count, struct pdu *out)
 {
-	if (r->overrun || count <= r->left)
-		return rd_slice(r, count);
-	pdu_damaged(out, "byte count runs past the message");
-	return take_rest(r);
+	if (!r->overrun && count > r->left)
+		pdu_damaged(out, "byte count runs past the message");
+	return rd_upto(r, count);
 }
 
 static void check_quantity(const struct reader *r, unsigned quantity, unsigned max, struct pdu *out)

@@ -50,6 +50,12 @@ static inline struct reader rd_slice(struct reader *r, size_t n)
 	return (struct reader){ .at = bytes, .left = there ? n : 0, .overrun = !there };
 }
 
+/* A view of the next n bytes, or of all there are. */
+static inline struct reader rd_upto(struct reader *r, size_t n)
+{
+	return rd_slice(r, n < r->left ? n : r->left);
+}
+
 static inline void rd_skip(struct reader *r, size_t n)
 {
 	(void)rd_bytes(r, n);
@@ -85,9 +91,26 @@ static inline uint64_t rd_le(struct reader *r, size_t n)
 	return v;
 }
 
+/* Of bytes that are known to be there. */
+static inline uint16_t be16(const uint8_t *b)
+{
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static inline uint32_t be32(const uint8_t *b)
+{
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static inline uint16_t le16(const uint8_t *b)
+{
+	return (uint16_t)(b[1] << 8 | b[0]);
+}
+
 static inline uint16_t rd_be16(struct reader *r)
 {
-	return (uint16_t)rd_be(r, 2);
+	const uint8_t *b = rd_bytes(r, 2);
+	return b == NULL ? 0 : be16(b);
 }
 
 static inline uint32_t rd_be24(struct reader *r)
@@ -97,17 +120,20 @@ static inline uint32_t rd_be24(struct reader *r)
 
 static inline uint32_t rd_be32(struct reader *r)
 {
-	return (uint32_t)rd_be(r, 4);
+	const uint8_t *b = rd_bytes(r, 4);
+	return b == NULL ? 0 : be32(b);
 }
 
 static inline uint16_t rd_le16(struct reader *r)
 {
-	return (uint16_t)rd_le(r, 2);
+	const uint8_t *b = rd_bytes(r, 2);
+	return b == NULL ? 0 : le16(b);
 }
 
 static inline uint32_t rd_le32(struct reader *r)
 {
-	return (uint32_t)rd_le(r, 4);
+	const uint8_t *b = rd_bytes(r, 4);
+	return b == NULL ? 0 : (uint32_t)le16(b + 2) << 16 | le16(b);
 }
 
 static inline uint64_t rd_le48(struct reader *r)

@@ -125,11 +125,11 @@ static size_t header_size(uint8_t rosctr)
 
 /* Reads and their answers mean what stands behind the reference. ROSCTR follows from the direction
  * of the PDU. */
-static void set_same(uint8_t rosctr, struct reader behind, struct pdu *out)
+static void set_same(uint8_t rosctr, const struct reader *behind, struct pdu *out)
 {
 	bool read = (rosctr == S7_JOB || rosctr == S7_ACK_DATA) && out->code == S7_READ;
 	if (read && out->malformed == NULL && !out->rejected)
-		rd_set(&out->same, &behind);
+		rd_set(&out->same, behind);
 }
 
 /* The rest of the message: another one, or bytes that should not be there. */
@@ -151,10 +151,8 @@ static void read_rest(struct reader *in, struct pdu *out)
  */
 static enum outcome s7comm_dissect(struct reader *in, struct dissect *d, struct pdu *out)
 {
-	struct reader r = *in;
-	struct s7 m = { .state = d->state, .d = d, .out = out };
-	uint8_t magic = rd_u8(&r);
-	uint8_t rosctr = rd_u8(&r);
+	uint8_t magic = rd_peek(in, 0);
+	uint8_t rosctr = rd_peek(in, 1);
 	out->dissector = &s7comm_dissector;
 	out->name = "damaged";
 	out->dir = d->dir == DIR_TO_SERVER ? PDU_REQ : PDU_RSP;
@@ -162,38 +160,32 @@ static enum outcome s7comm_dissect(struct reader *in, struct dissect *d, struct 
 		return pdu_bad(out, "not the S7comm protocol id");
 	if (!is_rosctr(rosctr))
 		return pdu_bad(out, "unknown ROSCTR");
-	rd_skip(&r, 2);
-	m.reference = rd_be16(&r);
-	struct reader behind = r;
-	uint16_t param = rd_be16(&r);
-	uint16_t data = rd_be16(&r);
-	uint8_t class = 0;
-	uint8_t code = 0;
-	if (rosctr == S7_ACK || rosctr == S7_ACK_DATA) {
-		class = rd_u8(&r);
-		code = rd_u8(&r);
-	}
 	pdu_uint(out, S7_ROSCTR, rosctr);
-	if (r.overrun)
+	size_t header = header_size(rosctr);
+	if (in->left < header)
 		return pdu_bad(out, "message ends inside its header");
 
-	pdu_uint(out, S7_PDU_REFERENCE, m.reference);
-	if ((size_t)param + data > r.left)
+	const uint8_t *h = in->at;
+	size_t param = be16(h + 6), data = be16(h + 8);
+	struct reader r = rd_over(h + header, in->left - header);
+	pdu_uint(out, S7_PDU_REFERENCE, be16(h + 4));
+	if (param + data > r.left)
 		pdu_damaged(out, "parameter and data lengths run past the message");
-	m.param = rd_slice(&r, param < r.left ? param : r.left);
-	m.data = rd_slice(&r, data < r.left ? data : r.left);
+	struct s7 m = { .state = d->state, .d = d, .reference = be16(h + 4), .out = out };
+	m.param = rd_upto(&r, param);
+	m.data = rd_upto(&r, data);
 	if (rosctr == S7_JOB) {
 		read_job(&m);
 	} else if (rosctr == S7_USERDATA) {
 		s7_userdata(&m);
 	} else {
-		read_error(&m, class, code);
+		read_error(&m, h[10], h[11]);
 		read_ack(&m, rosctr);
 	}
-	behind.left -= r.left;
+	struct reader behind = rd_over(h + 6, in->left - 6 - r.left);
 	read_rest(&r, out);
-	set_same(rosctr, behind, out);
-	*in = r;
+	set_same(rosctr, &behind, out);
+	rd_set(in, &r);
 	return DISSECT_OK;
 }
 
@@ -253,6 +245,7 @@ const struct dissector s7comm_dissector = {
 	.reply_ms = 2000,
 	.keep = { S7_ITEM_COUNT + 1, S7_BLOCK_TYPE + 1, S7_BLOCK_NUMBER + 1, S7_PI_OPERATION + 1 },
 	.carrier = &cotp_dissector,
+	.first_byte = MAGIC,
 	.probe = s7comm_probe,
 	.dissect = s7comm_dissect,
 	.lost = s7comm_lost,

@@ -21,17 +21,24 @@ static void skip_pad(struct reader *r, size_t size, uint64_t left)
 		rd_skip(r, 1);
 }
 
-/* Do @count address items fit in @r? It is left behind them. */
-static bool fit_addresses(struct reader *r, unsigned count)
+/* Steps over an item of @n bytes, and over the pad of an odd one unless none follows. */
+static bool step(const struct reader *r, size_t *at, size_t n, unsigned follow)
 {
-	for (unsigned i = count; i > 0; i--) {
-		rd_skip(r, 1);
-		uint8_t length = rd_u8(r);
-		rd_skip(r, length);
-		skip_pad(r, length, i - 1);
-		if (r->overrun)
+	if (r->left - *at < n)
+		return false;
+	*at += n;
+	if (n % 2 == 1 && follow > 0 && *at < r->left)
+		*at += 1;
+	return true;
+}
+
+/* Do @count address items fit in @r? */
+static bool fit_addresses(const struct reader *r, unsigned count)
+{
+	size_t at = 0;
+	for (unsigned i = count; i > 0; i--)
+		if (r->overrun || r->left - at < 2 || !step(r, &at, 2u + r->at[at + 1], i - 1))
 			return false;
-	}
 	return true;
 }
 
@@ -44,18 +51,18 @@ static size_t reply_bytes(uint8_t transport_size, uint16_t length)
 
 /* Do @count data items fit? @bad is set to the first return code that is neither success nor, in a
  * write request, nothing. */
-static bool fit_data(struct reader r, unsigned count, bool request, uint8_t *bad)
+static bool fit_data(const struct reader *r, unsigned count, bool request, uint8_t *bad)
 {
+	size_t at = 0;
 	for (unsigned i = count; i > 0; i--) {
-		uint8_t code = rd_u8(&r);
-		uint8_t size = rd_u8(&r);
-		uint16_t length = rd_be16(&r);
-		size_t n = request ? data_bytes(size, length) : reply_bytes(size, length);
-		if (code != 0xff && *bad == 0xff)
-			*bad = code;
-		rd_skip(&r, n);
-		skip_pad(&r, n, i - 1);
-		if (r.overrun)
+		if (r->overrun || r->left - at < 4)
+			return false;
+		const uint8_t *item = r->at + at; /* return code, transport size, length */
+		size_t n = request ? data_bytes(item[1], be16(item + 2))
+				   : reply_bytes(item[1], be16(item + 2));
+		if (item[0] != 0xff && *bad == 0xff)
+			*bad = item[0];
+		if (!step(r, &at, 4 + n, i - 1))
 			return false;
 	}
 	return true;
@@ -80,8 +87,7 @@ void s7_items_take(struct s7 *m, const struct reader *data)
 
 void s7_list_addresses(struct s7 *m, const struct reader *r, unsigned count)
 {
-	struct reader after = *r;
-	if (!fit_addresses(&after, count))
+	if (!fit_addresses(r, count))
 		pdu_damaged(m->out, "item count beyond the bytes");
 	s7_items(m, S7_WALK_ADDRESSES, r, count);
 }
@@ -89,7 +95,7 @@ void s7_list_addresses(struct s7 *m, const struct reader *r, unsigned count)
 void s7_list_data(struct s7 *m, const struct reader *r, unsigned count)
 {
 	uint8_t bad = 0xff;
-	if (!fit_data(*r, count, false, &bad))
+	if (!fit_data(r, count, false, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	s7_items(m, S7_WALK_DATA, r, count);
 }
@@ -107,7 +113,7 @@ void s7_write_request(struct s7 *m)
 	uint8_t bad = 0xff;
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
 	s7_list_addresses(m, &m->param, count);
-	if (!fit_data(m->data, count, true, &bad))
+	if (!fit_data(&m->data, count, true, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	m->out->items.scratch[WALK] = S7_WALK_WRITE;
 	s7_items_take(m, &m->data);
@@ -127,7 +133,7 @@ void s7_read_reply(struct s7 *m)
 	uint8_t count = rd_u8(&m->param);
 	uint8_t bad = 0xff;
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
-	if (!fit_data(m->data, count, false, &bad))
+	if (!fit_data(&m->data, count, false, &bad))
 		pdu_damaged(m->out, "data items run past the message");
 	else
 		refuse_item(m, bad);

@@ -244,6 +244,7 @@ const struct dissector s7comm_plus_dissector = {
 	.reply_ms = 2000,
 	.keep = { S7P_OBJECT + 1, S7P_OPERATION + 1, S7P_ITEM_COUNT + 1 },
 	.carrier = &cotp_dissector,
+	.first_byte = MAGIC,
 	.probe = s7comm_plus_probe,
 	.dissect = s7comm_plus_dissect,
 	.lost = s7comm_plus_lost,

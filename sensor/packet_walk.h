@@ -38,20 +38,6 @@ struct walk {
 	bool inner_vlans; /* in an inner Ethernet frame: its first tag replaces the outer ones */
 };
 
-static inline uint16_t be16(const uint8_t *at)
-{
-	uint16_t v;
-	memcpy(&v, at, sizeof(v));
-	return be16toh(v);
-}
-
-static inline uint32_t be32(const uint8_t *at)
-{
-	uint32_t v;
-	memcpy(&v, at, sizeof(v));
-	return be32toh(v);
-}
-
 /* As it stands in memory, for sums. */
 static inline uint64_t raw32(const uint8_t *at)
 {

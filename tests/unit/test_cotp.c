@@ -438,6 +438,27 @@ static void finds_its_way_back(void **state)
 	free(w.bytes);
 }
 
+/* What the latest one's first byte begins is not asked about any more. */
+static void a_first_byte_tells_the_carried_apart(void **state)
+{
+	(void)state;
+	unsigned carried = 0;
+	for (unsigned i = 0; dissectors[i] != NULL; i++) {
+		const struct dissector *d = dissectors[i];
+		if (d->carrier != &cotp_dissector)
+			continue;
+		carried++;
+		for (unsigned byte = 0; byte < 256; byte++) {
+			struct probe_hint hint;
+			uint8_t bytes[32] = { (uint8_t)byte };
+			enum probe one = d->probe(rd_over(bytes, 1), L4_TCP, &hint);
+			enum probe many = d->probe(rd_over(bytes, sizeof bytes), L4_TCP, &hint);
+			assert_true(byte == d->first_byte || (one == PROBE_NO && many == PROBE_NO));
+		}
+	}
+	assert_true(carried > 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +487,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_tpkt_is_bad),
 		cmocka_unit_test(probes),
 		cmocka_unit_test(finds_its_way_back),
+		cmocka_unit_test(a_first_byte_tells_the_carried_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
