@@ -265,43 +265,51 @@ static void take_step(struct walk *w, const struct plan_step *s)
 		w->run->tally[s->rule->rule.index].asked++;
 }
 
-/* False: there is no plan for such events, the tree has to be walked. */
-static bool take_plan(struct walk *w, const struct group *g)
+/* NULL: there is no plan for such events, the tree has to be walked. */
+static const struct plan *plan_of(
+	struct rule_run *run, const struct group *g, const struct event *e, struct gate gate)
 {
-	struct plan **plans = &w->run->plans[g->number];
+	struct plan **plans = &run->plans[g->number];
 	if (*plans == NULL)
 		*plans = calloc(PLANS, sizeof(struct plan));
-	const struct plan *p = *plans == NULL ? NULL : plan_for(*plans, g, w->look.e, w->gate);
-	if (p == NULL)
-		return false;
-	for (unsigned i = 0; i < p->count; i++)
+	return *plans == NULL ? NULL : plan_for(*plans, g, e, gate);
+}
+
+static size_t ask_all(struct walk *w, const struct group *g, const struct plan *p)
+{
+	struct rule_run *run = w->run;
+	for (unsigned i = 0; p != NULL && i < p->count; i++)
 		take_step(w, &p->step[i]);
-	return true;
+	if (p == NULL)
+		walk(w, g->tree);
+	if (run->pending_count + run->item_split_count > 0)
+		walk_items(w);
+	if (w->count > 1)
+		sort_hits(w->hits, w->count);
+	return w->count;
 }
 
 size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits, size_t max)
 {
 	const struct group *g = e->pdu == NULL ? NULL : group_of(run, e->pdu->dissector);
+	size_t count = 0;
 	if (g == NULL || g->tree == NULL)
 		return 0;
 	next_event(run);
-	struct walk w = {
-		.look = { .e = e, .run = run },
-		.gate = gate_of(e),
-		.run = run,
-		.hits = hits,
-		.max = max,
-		.item = -1,
-	};
-	if (!take_plan(&w, g))
-		walk(&w, g->tree);
-	if (run->pending_count + run->item_split_count > 0)
-		walk_items(&w);
-	if (w.count > 1)
-		sort_hits(hits, w.count);
+	struct gate gate = gate_of(e);
+	const struct plan *p = plan_of(run, g, e, gate);
+	if (p == NULL || p->count > 0) {
+		struct walk w = { .look = { .e = e, .run = run },
+			.gate = gate,
+			.run = run,
+			.hits = hits,
+			.max = max,
+			.item = -1 };
+		count = ask_all(&w, g, p);
+	}
 	if (e->print != 0 && g->steady)
-		memo_keep(run, e->print, hits, w.count);
-	return w.count;
+		memo_keep(run, e->print, hits, count);
+	return count;
 }
 
 bool rule_holds(
