@@ -11,7 +11,7 @@
 
 #define SECOND INT64_C(1000000000)
 
-enum { BY_DEFAULT = BY_SRC | BY_DST | BY_UNIT };
+enum { BY_DEFAULT = BY_SRC | BY_DST | BY_UNIT, NEAR = 2048 };
 
 /* Compared whole, so that nobody can make two alerts look the same. The verdict stands beside. */
 struct key {
@@ -41,6 +41,7 @@ struct entry {
 	uint32_t place;
 	uint32_t seconds; /* of suppress; 0: at doubling counts */
 	uint8_t verdict;
+	uint32_t life; /* counts alerts that had this place */
 	int64_t first_ns, told_ns, seen_ns;
 	int64_t due_ns; /* as the heap knows it: never later than due() */
 	uint64_t frame; /* of the newest occurrence */
@@ -49,8 +50,16 @@ struct entry {
 	struct shown *shown; /* while held > 0 */
 };
 
+/* Where the alert of a message that comes again was found. */
+struct near {
+	uint64_t print; /* of its event */
+	uint32_t sid, level;
+	uint32_t entry, life;
+};
+
 struct fold {
 	struct fold_options o;
+	struct near near[NEAR];
 	struct pool pool;
 	uint32_t *bucket, mask;
 	uint32_t *heap, count; /* entries that are in use */
@@ -306,6 +315,7 @@ static void forget(struct fold *f, struct entry *e)
 		rise(f, f->entry[last].place);
 	}
 	e->next = f->free;
+	e->life++;
 	f->free = i;
 }
 
@@ -331,6 +341,7 @@ static struct entry *open_entry(struct fold *f, const struct key *k, const struc
 	struct entry *e = &f->entry[i];
 	*e = (struct entry){ .key = *k,
 		.next = *bucket,
+		.life = e->life,
 		.seconds = o->hit->rule->suppress_seconds,
 		.verdict = (uint8_t)event->verdict.outcome,
 		.first_ns = event->at.ts_ns,
@@ -405,13 +416,27 @@ uint64_t fold_alert(struct fold *f, const struct occurrence *o)
 	return n;
 }
 
-bool fold_repeat(struct fold *f, const struct hit *hit, const struct event *event)
+/* The same as find(), for an event that is judged alike each time. */
+static struct entry *find_again(struct fold *f, const struct hit *hit, const struct event *event)
 {
 	struct key k;
-	if (by_verdict(hit->rule) || hit->later)
-		return false;
+	uint32_t sid = hit->rule->sid, level = (uint32_t)hit_level(hit);
+	struct near *n = &f->near[(event->print ^ sid) % NEAR];
+	if (event->print != 0 && n->print == event->print && n->sid == sid && n->level == level &&
+		f->entry[n->entry].life == n->life)
+		return &f->entry[n->entry];
 	key_of(f, &k, hit, event);
 	struct entry *e = find(f, &k, hit->rule, 0);
+	if (e != NULL)
+		*n = (struct near){ event->print, sid, level, (uint32_t)(e - f->entry), e->life };
+	return e;
+}
+
+bool fold_repeat(struct fold *f, const struct hit *hit, const struct event *event)
+{
+	if (by_verdict(hit->rule) || hit->later)
+		return false;
+	struct entry *e = find_again(f, hit, event);
 	if (e == NULL || e->shown == NULL || has_rested(f, e, event->at.ts_ns) ||
 		is_news(f, e, event->at.ts_ns))
 		return false;
@@ -467,6 +492,7 @@ void fold_tick(struct fold *f, int64_t now_ns)
 
 void fold_flush(struct fold *f)
 {
+	memset(f->near, 0, sizeof f->near); /* rules may change what their alerts go by */
 	for (uint32_t i = 1; i <= f->made; i++)
 		tell_rest(f, &f->entry[i], f->entry[i].seen_ns);
 }

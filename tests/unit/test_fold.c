@@ -137,6 +137,40 @@ static void looks_that_repeat_do_not_wait(void **state)
 	assert_false(fold_repeat(fold, &hit, &asked));
 }
 
+static bool repeats(int64_t at_s, uint8_t station, uint64_t print)
+{
+	const struct hit hit = { .rule = &rule, .item = -1 };
+	struct event e = event_of(at_s, station, VERDICT_PENDING);
+	e.print = print;
+	return fold_repeat(fold, &hit, &e);
+}
+
+/* By its print it finds the alert at once, as long as that is open and the rule asks the same. */
+static void what_comes_again_finds_its_alert(void **state)
+{
+	(void)state;
+	rule.suppress_seconds = 10;
+	rule.suppress_by = BY_SRC;
+	occurs(1, 1, VERDICT_ACCEPTED);
+	occurs(2, 1, VERDICT_ACCEPTED);
+	assert_true(repeats(3, 1, 7));
+	assert_true(repeats(4, 1, 7));
+	assert_false(repeats(5, 2, 8));
+	fold_tick(fold, 2000 * S); /* closed, and its place is taken */
+	occurs(2000, 2, VERDICT_ACCEPTED);
+	occurs(2001, 2, VERDICT_ACCEPTED);
+	assert_false(repeats(2002, 1, 7));
+	assert_true(repeats(2002, 2, 8));
+	rule.sid++;
+	assert_false(repeats(2003, 2, 8));
+	rule.sid--;
+	assert_true(repeats(2004, 2, 8));
+	fold_flush(fold); /* and the new rule goes by something else */
+	rule.suppress_by = BY_DST;
+	assert_false(repeats(2005, 2, 8));
+	assert_int_equal(counters.suppressed, 6);
+}
+
 static void told_at_1_2_4_8_and_at_the_close(void **state)
 {
 	(void)state;
@@ -266,6 +300,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, before_each, after_each)
 	const struct CMUnitTest tests[] = {
 		TEST(looks_that_repeat_do_not_wait),
+		TEST(what_comes_again_finds_its_alert),
 		TEST(told_at_1_2_4_8_and_at_the_close),
 		TEST(another_verdict_is_another_alert),
 		TEST(told_before_its_verdict_it_stays_open_under_it),
