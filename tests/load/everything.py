@@ -44,11 +44,12 @@ def moved(address, by):
     return "%d.%d.%d.%d" % (n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255)
 
 
-def learn(sensor, capture, site):
+def learn(sensor, capture, site, checksums=False):
     """A baseline of what goes on in a capture."""
     if os.path.exists(site):
         os.unlink(site)
-    subprocess.run([sensor, "learn", "--quiet", "-k", "none", "-r", capture, "-o", site], check=True, stdin=subprocess.DEVNULL)
+    trust = [] if checksums else ["-k", "none"]
+    subprocess.run([sensor, "learn", "--quiet", *trust, "-r", capture, "-o", site], check=True, stdin=subprocess.DEVNULL)
 
 
 def write_points(path, points, site, evidence, level, rate):

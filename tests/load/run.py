@@ -4,6 +4,7 @@
 Soak: captures looped with addresses, times and sequence numbers shifted, through one sensor with everything on. LOAD_PACKETS of them
 (default: 4 million; `make soak-sensor`: 100 million), half of it to warm up; after that its memory may not grow.
 Flood: a million strangers against every table, by LOAD_STRANGERS.
+Polls: the polling mix of the bench is what it says (polls.py). One word picks one of the three.
 """
 import json
 import os
@@ -15,11 +16,13 @@ import threading
 import time
 
 import everything
+import polls
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
-SENSOR, LOOP, FLOOD = os.path.join(BUILD, "bongsu-sensor"), os.path.join(BUILD, "load", "loop"), os.path.join(BUILD, "load", "flood")
+SENSOR = os.path.join(BUILD, "bongsu-sensor")
+LOOP, FLOOD, POLLS = (os.path.join(BUILD, "load", name) for name in ("loop", "flood", "polls"))
 PACKETS = int(os.environ.get("LOAD_PACKETS", "4000000"))
 STRANGERS = int(os.environ.get("LOAD_STRANGERS", "1000000"))
 PLANTS, PLANT = 400, 50         # of the soak; sessions in flood.c
@@ -145,8 +148,10 @@ def flooded():
 
 def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    words = sys.argv[1:] or ["soak", "flood"]
+    words = sys.argv[1:] or ["polls", "soak", "flood"]
     with tempfile.TemporaryDirectory() as folder:
+        if "polls" in words:
+            polls.check_all(SENSOR, os.path.join(ROOT, "rules"), POLLS, folder, check)
         if "soak" in words:
             soak(folder)
         if "flood" in words:
