@@ -2,9 +2,12 @@
 """run.py - what the sensor costs beside a bare loop over the same capture, and what the chain holds (chain.py). `make bench`.
 
 BENCH_MB: size of each capture (default 200). BENCH_ROUNDS: how often each program runs, in turn (default 5).
-BENCH_PART: "sensor" or "chain", for one of the two. The sensor's numbers are
-medians of CPU time (user and system, all threads); a ratio of one run beside the other holds on any machine, ns do not. Ends with
-status 1 when a budget is missed by more than half.
+BENCH_PART: "polls", "sensor" (polls among it) or "chain", for a part. The sensor's numbers are medians of CPU time (user and system,
+all threads), less what it takes to load rules and settings and end; a ratio of one run beside the other holds on any machine, ns do
+not. Ends with status 1 when a budget is missed by more than half.
+
+The budgets of a message are those of the polling mix, plants that are polled on and on (tests/load/polls). They were measured on the
+short sessions before, which stay as a line of their own; tests/load/polls/README.md says what changed and why.
 """
 import os
 import resource
@@ -24,6 +27,8 @@ sys.path.append(os.path.join(ROOT, "tests", "load"))
 import everything  # noqa: E402
 SHARED = os.path.join(os.environ.get("BONGSU_SHARED", os.path.join(ROOT, "..", "shared")), "pcaps")
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
+POLLS = os.path.join(BUILD, "load", "polls")
+PLANTS, LEARNED, PACKETS_A_MB = 32, 500000, 10000  # of the polling mix; learned: ten minutes, in which every operator writes
 SENSOR, BARE = os.path.join(BUILD, "bongsu-sensor"), os.path.join(BUILD, "bench", "bare")
 MB, ROUNDS = int(os.environ.get("BENCH_MB", "200")), int(os.environ.get("BENCH_ROUNDS", "5"))
 PART = os.environ.get("BENCH_PART", "")
@@ -49,8 +54,9 @@ def in_turn(*commands):
     return [(statistics.median(r[n][0] for r in runs), max(r[n][1] for r in runs)) for n in range(len(commands))]
 
 
-def sensor(capture, *more):
-    return [SENSOR, "--quiet", "-k", "none", "-r", capture, "-o", "file:/dev/null", *(more or RULES)]
+def sensor(capture, *more, checksums=False):
+    trust = [] if checksums else ["-k", "none"]
+    return [SENSOR, "--quiet", *trust, "-r", capture, "-o", "file:/dev/null", *(more or RULES)]
 
 
 def packets(capture):
@@ -68,47 +74,68 @@ def say(what, value, unit, budget=None, least=False):
     print("  %-56s %10.2f %s%s" % (what, value, unit, verdict), flush=True)
 
 
-def captures(folder):
-    """(what it is, path) of the captures to measure with."""
-    os.makedirs(folder, exist_ok=True)
-    real = [os.path.join(ROOT, "pcaps", "real", n) for n in sorted(os.listdir(os.path.join(ROOT, "pcaps", "real"))) if n.endswith(".pcap")]
-    polling = os.path.join(folder, "polling-%d.pcap" % MB)
-    subprocess.run([os.path.join(HERE, "mix.py"), polling, str(MB), *real], check=True)
-    found = [("polling of three protocols, from pcaps/real", polling)]
-    if os.path.exists(os.path.join(SHARED, "make_big.sh")) and shutil.which("editcap"):
-        for what, only in (("the public captures of three protocols", "modbus s7comm dnp3"), ("all public captures, office traffic and attacks", "")):
-            path = os.path.join(folder, "public-%s%d.pcap" % ("ics-" if only else "", MB))
-            if not os.path.exists(path):
-                env = dict(os.environ, ONLY=only) if only else dict(os.environ)
-                subprocess.run([os.path.join(SHARED, "make_big.sh"), path, str(MB)], check=True, env=env, stdout=subprocess.DEVNULL)
-            found.append((what, path))
-    else:
+def public_captures(folder):
+    """(what it is, path) of those that lie outside this repository."""
+    if not os.path.exists(os.path.join(SHARED, "make_big.sh")) or not shutil.which("editcap"):
         print("  (no shared captures here: only this project's own are measured)")
-    return found
+        return
+    for what, only in (("the public captures of three protocols", "modbus s7comm dnp3"), ("all public captures, office traffic and attacks", "")):
+        path = os.path.join(folder, "public-%s%d.pcap" % ("ics-" if only else "", MB))
+        if not os.path.exists(path):
+            env = dict(os.environ, ONLY=only) if only else dict(os.environ)
+            subprocess.run([os.path.join(SHARED, "make_big.sh"), path, str(MB)], check=True, env=env, stdout=subprocess.DEVNULL)
+        yield what, path
 
 
-def measure(what, capture, budget):
-    bare, ours = in_turn([BARE, capture], sensor(capture))
+def measure(what, capture, config=None, budgets=(None, None), checksums=False):
+    """The sensor as it comes, and with a configuration that follows everything: also without rules, so that each part's cost shows."""
+    kinds = [RULES]
+    if config is not None:
+        kinds += [["-c", config, *RULES], ["-c", config, "-S", os.path.join(HERE, "never.yaml")]]
+    runs = [sensor(capture, *kind, checksums=checksums) for kind in kinds]
+    bare, *measured = in_turn([BARE, capture], *runs, *([SENSOR, "--quiet", "-T", *kind] for kind in kinds))
+    costs = [run_[0] - load[0] for run_, load in zip(measured[:len(kinds)], measured[len(kinds):])]
     count = packets(capture)
-    print("\n%s: %d packets, %d MiB" % (what, count, os.path.getsize(capture) >> 20))
-    say("CPU beside a bare pcap_next_ex loop", ours[0] / bare[0], "x", budget)
+    print("\n%s: %d packets, %d MiB; loading left out" % (what, count, os.path.getsize(capture) >> 20))
+    say("CPU beside a bare pcap_next_ex loop", costs[0] / bare[0], "x", budgets[0])
     say("bare loop", bare[0] / count * 1e9, "ns a packet")
-    say("sensor", ours[0] / count * 1e9, "ns a packet")
-    say("sensor, one core", count / ours[0] / 1e6, "million packets/s")
-    say("memory at its peak", ours[1], "MiB")
+    say("sensor", costs[0] / count * 1e9, "ns a packet")
+    say("sensor, one core", count / costs[0] / 1e6, "million packets/s")
+    say("memory at its peak", measured[0][1], "MiB")
+    if config is not None:
+        print(" with all of it on: points, assets, scans, ledger, baselines, folding, evidence")
+        say("CPU beside the same loop, all of it on", costs[1] / bare[0], "x", budgets[1])
+        say("sensor", costs[1] / count * 1e9, "ns a packet")
+        say("without rules", costs[2] / count * 1e9, "ns a packet")
+        say("memory at its peak", measured[1][1], "MiB")
 
 
-def measure_steady(folder):
-    """A few plants polled on and on: what the beginnings of sessions, with their alerts, cost is spread over more messages."""
-    capture = os.path.join(folder, "steady-%d.pcap" % MB)
+def write_polls(path, count):
+    with open(path, "wb") as out:
+        subprocess.run([POLLS, str(count), str(PLANTS)], check=True, stdout=out, stderr=subprocess.DEVNULL)
+
+
+def measure_polls(folder):
+    """What budgets are about. The baseline is learned from the beginning of the same run."""
+    names = ("polls-%d.pcap" % MB, "polls-first.pcap", "polls-site.yaml", "polls.yaml", "evidence")
+    capture, first, site, config, evidence = (os.path.join(folder, name) for name in names)
+    write_polls(capture, MB * PACKETS_A_MB)
+    write_polls(first, LEARNED)
+    everything.learn(SENSOR, first, site, checksums=True)
+    everything.write_polls(config, PLANTS, site, evidence)
+    what = "%d plants polled on by Modbus, S7comm and DNP3, checksums on" % PLANTS
+    measure(what, capture, config, (2.5, 3.0), checksums=True)
+
+
+def write_short(folder):
     real = [os.path.join(ROOT, "pcaps", "real", n) for n in sorted(os.listdir(os.path.join(ROOT, "pcaps", "real"))) if n.endswith(".pcap")]
-    with open(capture, "wb") as out:
-        subprocess.run([os.path.join(BUILD, "load", "loop"), str(MB * 9600), "64", *real], check=True, stdout=out, stderr=subprocess.DEVNULL)
-    measure("64 plants polled on, from pcaps/real", capture, None)
+    capture = os.path.join(folder, "short-%d.pcap" % MB)
+    subprocess.run([os.path.join(HERE, "mix.py"), capture, str(MB), *real], check=True)
+    return capture
 
 
 def everything_for(folder, capture):
-    """A configuration that follows everything, with points on every controller of the mix, and a baseline of it."""
+    """A configuration that follows everything, with points on every controller of the short sessions, and a baseline of them."""
     config, site = (os.path.join(folder, n) for n in ("everything.yaml", "site.yaml"))
     everything.learn(SENSOR, capture, site)
     frame = bytearray(34)
@@ -116,21 +143,6 @@ def everything_for(folder, capture):
     devices = [".".join(str(b) for b in mix.moved(frame, n)[30:34]) for n in range(MB * 16)]
     everything.write(config, devices, site, os.path.join(folder, "evidence"))
     return config
-
-
-def measure_everything(folder, capture):
-    """The whole sensor, and what each part of it costs: rules, and watchers without rules."""
-    config = everything_for(folder, capture)
-    never = ["-S", os.path.join(HERE, "never.yaml")]
-    bare, ours, mute, load, load_mute = in_turn([BARE, capture], sensor(capture, "-c", config, *RULES), sensor(capture, "-c", config, *never),
-                                                [SENSOR, "--quiet", "-T", "-c", config, *RULES], [SENSOR, "--quiet", "-T", "-c", config, *never])
-    ours, mute = (ours[0] - load[0], ours[1]), (mute[0] - load_mute[0], mute[1])
-    count = packets(capture)
-    print("\nwith all of it on: points, assets, scans, ledger, baselines, folding, evidence (loading left out)")
-    say("CPU beside a bare pcap_next_ex loop", ours[0] / bare[0], "x", 3.0)
-    say("sensor", ours[0] / count * 1e9, "ns a packet")
-    say("without rules", mute[0] / count * 1e9, "ns a packet")
-    say("memory at its peak", ours[1], "MiB")
 
 
 def measure_alerts(folder):
@@ -188,13 +200,11 @@ def measure_rules(folder, capture):
 
 
 def measure_sensor(folder):
-    found = captures(folder)
-    for n, (what, path) in enumerate(found):
-        measure(what, path, 2.5 if n < 1 else None)
-        if n < 1:
-            measure_steady(folder)
-            measure_everything(folder, path)
-    measure_rules(folder, found[0][1])
+    short = write_short(folder)
+    measure("many short sessions, every function, from pcaps/real", short, everything_for(folder, short))
+    for what, path in public_captures(folder):
+        measure(what, path)
+    measure_rules(folder, short)
     measure_alerts(folder)
     measure_redis()
 
@@ -202,6 +212,9 @@ def measure_sensor(folder):
 def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder = os.path.join(BUILD, "bench")
+    os.makedirs(folder, exist_ok=True)
+    if PART in ("", "sensor", "polls"):
+        measure_polls(folder)
     if PART in ("", "sensor"):
         measure_sensor(folder)
     if PART in ("", "chain"):

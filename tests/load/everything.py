@@ -6,6 +6,8 @@ Assets, scans, ledger, view and folding are on by themselves; here are the parts
 import os
 import subprocess
 
+RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "rules")
+
 TAGS = """    level: {modbus: holding 0, type: i16, scale: 0.1, unit: m}
     flow: {modbus: holding 2, type: u32}
     pump: {modbus: coil 3}
@@ -49,7 +51,7 @@ def learn(sensor, capture, site, checksums=False):
     if os.path.exists(site):
         os.unlink(site)
     trust = [] if checksums else ["-k", "none"]
-    subprocess.run([sensor, "learn", "--quiet", *trust, "-r", capture, "-o", site], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([sensor, "learn", "--quiet", "-S", RULES, *trust, "-r", capture, "-o", site], check=True, stdin=subprocess.DEVNULL)
 
 
 def write_points(path, points, site, evidence, level, rate):
