@@ -17,6 +17,11 @@ static inline uint64_t sum_wide(uint64_t sum, uint64_t more)
 	return sum + (sum < more);
 }
 
+static inline uint64_t sum_halves(uint64_t sum)
+{
+	return (uint32_t)sum + (sum >> 32);
+}
+
 static inline uint64_t sum_word(uint64_t sum, const uint8_t *at)
 {
 	uint64_t more;
@@ -47,18 +52,15 @@ static inline uint64_t sum_add(uint64_t sum, const uint8_t *at, size_t n)
 	}
 	if (n & 1) /* as if a zero followed */
 		sum = sum_wide(sum, htobe16((uint16_t)(*at << 8)));
-	return (uint32_t)sum + (sum >> 32);
+	return sum_halves(sum);
 }
 
 /* The same for an IPv4 header without options. */
 static inline uint64_t sum_20(const uint8_t *at)
 {
-	uint64_t a, b;
-	uint32_t c;
-	memcpy(&a, at, sizeof(a));
-	memcpy(&b, at + 8, sizeof(b));
-	memcpy(&c, at + 16, sizeof(c));
-	return (a >> 32) + (uint32_t)a + (b >> 32) + (uint32_t)b + c;
+	uint32_t last;
+	memcpy(&last, at + 16, sizeof(last));
+	return sum_halves(sum_word(sum_word(last, at), at + 8));
 }
 
 /* The sum of bytes that hold their own checksum is 0xffff when it is right. Each step adds the two

@@ -7,8 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define WITHIN_NS INT64_C(5000000)
-enum { RECENT = 2048 };
+enum { RECENT = 2048, WITHIN_NS = 5000000 };
 
 struct recent {
 	int64_t ts_ns;
@@ -33,19 +32,19 @@ void duplicates_free(struct duplicates *d)
 	free(d);
 }
 
-/* What must be the same, but for the ends of the flow. */
-static uint64_t fingerprint(const struct packet *p)
+/* Both halves of a 128-bit product, folded; @a once more, in case @b is what makes it zero. */
+static uint64_t mix(uint64_t a, uint64_t b)
 {
-	uint64_t a = (uint64_t)p->ip_id << 32 | p->payload_wire_len, b = p->sport;
-	if (p->l4 == L4_TCP) {
-		a ^= (uint64_t)p->tcp_flags << 48;
-		b += (uint64_t)p->seq << 32 ^ (uint64_t)p->ack << 8;
-	} else if (p->payload_len > 0) {
-		b += XXH3_64bits(p->payload, p->payload_len);
-	}
-	a = (a ^ UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
-	b = (b ^ a ^ a >> 32) * UINT64_C(0xff51afd7ed558ccd);
-	return b ^ b >> 32;
+	__extension__ unsigned __int128 product =
+		(unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) *
+		(b ^ UINT64_C(0xd6e8feb86659fd93));
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) + a;
+}
+
+/* Of what both protocols have, but for the ends of the flow. */
+static uint64_t common(const struct packet *p)
+{
+	return (uint64_t)p->ip_id << 32 ^ (uint64_t)p->sport << 16 ^ p->payload_wire_len;
 }
 
 static uint32_t path_of(const struct packet *p)
@@ -58,16 +57,29 @@ static uint32_t path_of(const struct packet *p)
 	return h;
 }
 
-bool duplicates_seen(struct duplicates *d, const struct packet *p, uint64_t flow_hash)
+/* Was it there before? @place is where to look. */
+static bool seen(struct duplicates *d, uint64_t place, struct recent now, bool by_any_path)
 {
-	uint64_t place = fingerprint(p);
-	uint32_t print = (uint32_t)(place >> 32) ^ (uint32_t)flow_hash;
 	struct recent *r = &d->recent[place % RECENT];
-	int64_t since = (int64_t)((uint64_t)p->at.ts_ns - (uint64_t)r->ts_ns);
-	uint32_t path = p->l4 == L4_UDP ? path_of(p) : 0;
-	bool seen = r->print == print && since >= 0 && since <= WITHIN_NS &&
-		    (p->l4 == L4_TCP || r->path != path);
-	if (!seen) /* the first one stays: the next poll comes by its way */
-		*r = (struct recent){ .ts_ns = p->at.ts_ns, .print = print, .path = path };
-	return seen;
+	uint64_t since = (uint64_t)now.ts_ns - (uint64_t)r->ts_ns;
+	if (r->print == now.print && since <= WITHIN_NS && (by_any_path || r->path != now.path))
+		return true; /* the first one stays: the next poll comes by its way */
+	*r = now;
+	return false;
+}
+
+bool duplicates_tcp(struct duplicates *d, const struct packet *p, uint64_t flow_hash)
+{
+	uint64_t place =
+		mix(common(p) ^ (uint64_t)p->tcp_flags << 48, (uint64_t)p->seq << 32 | p->ack);
+	uint32_t print = (uint32_t)(place >> 32) ^ (uint32_t)flow_hash;
+	return seen(d, place, (struct recent){ p->at.ts_ns, print, 0 }, true);
+}
+
+bool duplicates_udp(struct duplicates *d, const struct packet *p, uint64_t flow_hash)
+{
+	uint64_t payload = p->payload_len == 0 ? 0 : XXH3_64bits(p->payload, p->payload_len);
+	uint64_t place = mix(common(p), payload);
+	uint32_t print = (uint32_t)(place >> 32) ^ (uint32_t)flow_hash;
+	return seen(d, place, (struct recent){ p->at.ts_ns, print, path_of(p) }, false);
 }

@@ -8,7 +8,6 @@
 #include <xxhash.h>
 
 enum { SLAB = 1024, FIRST_CELLS = 1024 };
-#define SECOND INT64_C(1000000000)
 
 struct cell {
 	uint32_t hash;
@@ -307,11 +306,8 @@ void flow_table_remove(struct flow_table *t, struct flow_slot *s)
 	t->count--;
 }
 
-void flow_table_touch(struct flow_table *t, struct flow_slot *s, int64_t now_ns)
+void flow_table_front(struct flow_table *t, struct flow_slot *s, int64_t now_ns)
 {
-	int64_t since = ns_between(s->listed_ns, now_ns);
-	if (since >= 0 && since < SECOND)
-		return;
 	s->listed_ns = now_ns;
 	unlink_slot(t, s);
 	link_newest(t, s, (enum flow_list)s->list);

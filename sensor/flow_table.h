@@ -5,7 +5,7 @@
 
 #include "sensor/packet.h"
 
-/* How far detection has come. */
+/* How far detection has come; from FLOW_OTHER on nothing is read. */
 enum flow_mode {
 	FLOW_UNDECIDED,
 	FLOW_OURS,      /* flow->dissector is set */
@@ -79,7 +79,12 @@ struct flow_slot *flow_table_add(
 void flow_table_remove(struct flow_table *t, struct flow_slot *s);
 
 /* @s is in use at @now_ns: keeps its list ordered, to the second. */
-void flow_table_touch(struct flow_table *t, struct flow_slot *s, int64_t now_ns);
+void flow_table_front(struct flow_table *t, struct flow_slot *s, int64_t now_ns);
+static inline void flow_table_touch(struct flow_table *t, struct flow_slot *s, int64_t now_ns)
+{
+	if ((uint64_t)ns_between(s->listed_ns, now_ns) >= 1000000000) /* before it, too */
+		flow_table_front(t, s, now_ns);
+}
 void flow_table_move(struct flow_table *t, struct flow_slot *s, enum flow_list list);
 /* Least recently used of a list, or NULL. */
 struct flow_slot *flow_table_oldest(struct flow_table *t, enum flow_list list);

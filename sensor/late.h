@@ -4,8 +4,6 @@
 
 #include "sensor/stream.h"
 
-enum { FAR = 8 << 20 }; /* bytes: beyond this it is another stream, or a forgery */
-
 /* A hole was given up at h->next; @n bytes. Keeps what is needed to fill it later. */
 void late_hole(struct transport *t, struct half *h, uint32_t n);
 /* Bytes passed over while looking for the next message after the hole. */

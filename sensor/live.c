@@ -210,7 +210,7 @@ static void on_frame(void *ctx, const struct frame *f, unsigned interface)
 	l->run->tell->eve.in_iface = capture_interface(l->run->capture, interface);
 	l->packet_ns = l->now_ns;
 	l->silent_told = false;
-	run_frame(l->run, f->ts_ns, f->link, f->bytes, f->caplen, f->wirelen);
+	run_frame(l->run, f);
 }
 
 static void count_kernel(struct run *r)

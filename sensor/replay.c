@@ -15,15 +15,13 @@
 enum { LOOK_EVERY = 1024, DEPTH_MAX = 16, FILES_MAX = 1000000 };
 
 struct pace {
-	double speed; /* 0: none */
+	double speed;
 	int64_t first_ns, start_ns;
 };
 
 /* Waits until the packet's time has come. */
 static void keep_pace(struct pace *p, int64_t ts_ns)
 {
-	if (p->speed == 0)
-		return;
 	if (p->start_ns == 0) {
 		p->start_ns = mono_ns();
 		p->first_ns = ts_ns;
@@ -59,20 +57,22 @@ static enum status replay_open_file(struct run *r, struct savefile *file, struct
 {
 	struct capture_filter *filter = NULL;
 	struct pace pace = { .speed = r->options->speed };
+	bool paced = pace.speed != 0;
 	struct err err = { 0 };
 	struct frame f = { 0 };
 	int got;
 	uint64_t look = 0;
 	while ((got = savefile_next(file, &f, &err)) == 1) {
-		if (++look % LOOK_EVERY == 0 || pace.speed != 0) {
+		if (++look % LOOK_EVERY == 0 || paced) {
 			if (run_wishes(r))
 				break;
 			progress_tell(progress, &r->counters, savefile_position(file),
 				savefile_size(file));
+			if (paced)
+				keep_pace(&pace, f.ts_ns);
 		}
-		keep_pace(&pace, f.ts_ns);
 		if (passes(&filter, r->config->filter, &f, &err))
-			run_frame(r, f.ts_ns, f.link, f.bytes, f.caplen, f.wirelen);
+			run_frame(r, &f);
 		else if (err.set)
 			break;
 		else

@@ -378,15 +378,15 @@ void run_tick(struct run *r, struct stamp at)
 		evidence_tick(r->evidence, at, judge_inspector(r->judge));
 }
 
-void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
-	uint32_t wirelen)
+void run_frame(struct run *r, const struct frame *f)
 {
+	int64_t ts_ns = f->ts_ns;
 	struct packet p;
 	p.at = (struct stamp){ .ts_ns = ts_ns, .frame = ++r->frame };
-	p.link = link;
-	p.caplen = caplen;
-	p.wirelen = wirelen;
-	p.bytes = bytes;
+	p.link = f->link;
+	p.caplen = f->caplen;
+	p.wirelen = f->wirelen;
+	p.bytes = f->bytes;
 	if (r->tell->eve.started_ns == 0)
 		r->tell->eve.started_ns = ts_ns;
 	if (ts_ns > r->last_ns)
@@ -406,13 +406,18 @@ void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes
 
 void run_canary(struct run *r, int64_t now_ns)
 {
-	uint8_t frame[CANARY_FRAME];
-	canary_frame(frame, r->tag, now_ns);
+	uint8_t bytes[CANARY_FRAME];
+	canary_frame(bytes, r->tag, now_ns);
+	struct frame frame = { .ts_ns = now_ns,
+		.link = LINK_ETHERNET,
+		.caplen = sizeof bytes,
+		.wirelen = sizeof bytes,
+		.bytes = bytes };
 	/* It is no traffic: neither counted nor numbered. */
 	struct counters before = r->counters;
 	struct evidence *evidence = r->evidence;
 	r->evidence = NULL;
-	run_frame(r, now_ns, LINK_ETHERNET, frame, sizeof frame, sizeof frame);
+	run_frame(r, &frame);
 	r->evidence = evidence;
 	r->frame--;
 	r->counters.packets = before.packets;

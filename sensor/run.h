@@ -12,6 +12,7 @@
 #include "sensor/packet.h"
 #include "sensor/packs.h"
 #include "sensor/rules_in_use.h"
+#include "sensor/savefile.h"
 #include "sensor/summary.h"
 #include "sensor/transport.h"
 #include "sensor/watch.h"
@@ -58,8 +59,7 @@ bool run_open(struct run *r, const struct options *o, struct config *c, enum sta
 bool run_capture_start(struct run *r, struct err *err);
 void run_capture_end(struct run *r);
 /* One frame from the wire or a file. */
-void run_frame(struct run *r, int64_t ts_ns, uint32_t link, const uint8_t *bytes, uint32_t caplen,
-	uint32_t wirelen);
+void run_frame(struct run *r, const struct frame *f);
 /* About a second has gone by, of packet time or live of wall time. */
 void run_tick(struct run *r, struct stamp at);
 /* Does what signals asked for; true if the run should stop. */

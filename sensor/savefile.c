@@ -14,7 +14,12 @@
 
 #include "sensor/savefile_impl.h"
 
-enum { PCAP_HEADER = 24, PCAP_RECORD = 16, POLL_MS = 500 };
+/* What stands before each packet. */
+struct record {
+	uint32_t seconds, fraction, caplen, wirelen;
+};
+
+enum { PCAP_HEADER = 24, PCAP_RECORD = sizeof(struct record), POLL_MS = 500 };
 
 // clang-format off
 static const struct magic {
@@ -128,24 +133,33 @@ int savefile_ended(struct savefile *s, struct err *err)
 	return -1;
 }
 
+static struct record record_at(const struct savefile *s, const uint8_t *at)
+{
+	struct record r;
+	memcpy(&r, at, sizeof(r));
+	if (s->swapped)
+		r = (struct record){ __builtin_bswap32(r.seconds), __builtin_bswap32(r.fraction),
+			__builtin_bswap32(r.caplen), __builtin_bswap32(r.wirelen) };
+	return r;
+}
+
 static int pcap_next(struct savefile *s, struct frame *f, struct err *err)
 {
 	const uint8_t *h = savefile_need(s, PCAP_RECORD);
 	if (h == NULL)
 		return savefile_ended(s, err);
-	uint32_t caplen = savefile_u32(s, h + 8);
+	struct record record = record_at(s, h);
+	uint32_t caplen = record.caplen;
 	if (caplen > CAPLEN_MAX)
 		return savefile_damaged(s, err, "a packet of more than 256 KiB");
 	h = savefile_need(s, PCAP_RECORD + caplen);
 	if (h == NULL)
 		return savefile_ended(s, err);
 
-	uint32_t wirelen = savefile_u32(s, h + 12);
-	f->ts_ns = (int64_t)savefile_u32(s, h) * 1000000000 +
-		   (int64_t)savefile_u32(s, h + 4) * s->fraction_ns;
+	f->ts_ns = (int64_t)record.seconds * 1000000000 + (int64_t)record.fraction * s->fraction_ns;
 	f->link = s->link;
 	f->caplen = caplen;
-	f->wirelen = wirelen < caplen ? caplen : wirelen;
+	f->wirelen = record.wirelen < caplen ? caplen : record.wirelen;
 	f->bytes = h + PCAP_RECORD;
 	s->at += PCAP_RECORD + caplen;
 	s->packets++;

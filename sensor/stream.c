@@ -87,20 +87,22 @@ static void deliver(
 			detect_astray(t, st, from, in);
 		if (s->mode != FLOW_OURS)
 			return;
-		overlap_more(t, st, from, in);
+		if (h->reread != NULL)
+			overlap_more(t, st, from, in);
 		stream_read(t, st, from, in);
 	} else {
 		h->next = in->seq + in->len;
 		detect_stream(t, st, from, in);
 	}
-	late_forward(t, h);
+	if (h->hole != NULL)
+		late_forward(t, h);
 	if (cut > 0)
 		stream_lose(t, st, from, cut, in->at);
 }
 
 static bool settled(const struct flow_slot *s)
 {
-	return s->mode == FLOW_OTHER || s->mode == FLOW_ENCRYPTED;
+	return s->mode >= FLOW_OTHER;
 }
 
 /* The sender of @ack had already received bytes of the other end that we have not: those belong
@@ -108,10 +110,8 @@ static bool settled(const struct flow_slot *s)
 static bool too_early(const struct stream *st, unsigned from, bool has_ack, uint32_t ack)
 {
 	const struct half *o = &st->half[!from];
-	if (!has_ack || !o->started || o->absent >= ABSENT_MAX)
-		return false;
 	int32_t ahead = seq_after(ack, o->next);
-	return ahead > 1 && ahead < FAR;
+	return ahead > 1 && ahead < FAR && has_ack && o->started && o->absent < ABSENT_MAX;
 }
 
 /* Takes what is old off @in; what remains starts at h->next. False if nothing remains. */
@@ -345,7 +345,7 @@ static bool out_of_line(struct transport *t, struct stream *st, unsigned from, s
 bool stream_packet(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p, bool copy)
 {
-	struct stream *st = stream_of(t, s, p->at);
+	struct stream *st = s->flow.stream != NULL ? s->flow.stream : stream_of(t, s, p->at);
 	if (st == NULL)
 		return true;
 	struct half *h = &st->half[from];
@@ -370,14 +370,6 @@ bool stream_packet(
 	else if (st->waits)
 		keep_waiting(t, st, p->at.ts_ns);
 	return fresh;
-}
-
-void stream_ack(struct stream *st, unsigned from, uint32_t ack)
-{
-	struct half *o = &st->half[!from];
-	int32_t ahead = seq_after(ack, o->seen_ack);
-	if (o->started && ahead > 0 && ahead < FAR)
-		o->seen_ack = ack;
 }
 
 void stream_syn(struct stream *st, unsigned from, uint32_t start)

@@ -6,6 +6,7 @@
 
 /* Delivered bytes kept to compare what is sent again; powers of two. Short segments keep less. */
 enum { RING_MIN = 64, RING_MAX = 256, PDU_STARTS = 4 };
+enum { FAR = 8 << 20 };      /* bytes: beyond this it is another stream, or a forgery */
 enum { ASTRAY_MAX = 65536 }; /* bytes without a message until other protocols are tried */
 
 struct segment; /* bytes that wait, stream.c */
@@ -63,7 +64,13 @@ bool stream_packet(
 /* The sequence number after the SYN of @from. */
 void stream_syn(struct stream *st, unsigned from, uint32_t start);
 /* end[from] has acknowledged what the other end sent up to @ack. */
-void stream_ack(struct stream *st, unsigned from, uint32_t ack);
+static inline void stream_ack(struct stream *st, unsigned from, uint32_t ack)
+{
+	struct half *o = &st->half[!from];
+	int32_t ahead = seq_after(ack, o->seen_ack);
+	if (o->started && ahead > 0 && ahead < FAR)
+		o->seen_ack = ack;
+}
 /* Gives up holes that have waited long enough by @now_ns. */
 void stream_expire(struct transport *t, int64_t now_ns);
 /* Gives up every hole: the flow ends. */

@@ -154,12 +154,22 @@ static void expire(struct transport *t, int64_t now_ns)
 	measure(t);
 }
 
+/* A second has gone by, or time went back. */
+static bool expiry_due(const struct transport *t, int64_t now_ns)
+{
+	return (uint64_t)ns_between(t->expire_ns, now_ns) >= SECOND;
+}
+
+static bool tick_due(const struct transport *t, int64_t now_ns)
+{
+	return t->waiting.first != NULL || expiry_due(t, now_ns);
+}
+
 void transport_tick(struct transport *t, int64_t now_ns)
 {
 	if (t->waiting.first != NULL)
 		stream_expire(t, now_ns);
-	int64_t since = ns_between(t->expire_ns, now_ns);
-	if (since >= SECOND || since < 0) {
+	if (expiry_due(t, now_ns)) {
 		t->expire_ns = now_ns;
 		expire(t, now_ns);
 	}
@@ -195,9 +205,15 @@ static void take_syn(struct flow_slot *s, unsigned from, const struct packet *p)
 		stream_syn(s->flow.stream, !from, p->ack);
 }
 
+/* A reset's text is for people. */
+static bool has_payload(const struct packet *p)
+{
+	return p->payload_wire_len > 0 && !(p->tcp_flags & TCP_RST);
+}
+
 static bool is_syn(const struct packet *p)
 {
-	return p->l4 == L4_TCP && (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN;
+	return (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == TCP_SYN;
 }
 
 static struct flow_slot *flow_begin(struct transport *t, const struct packet *p, uint64_t hash)
@@ -302,16 +318,22 @@ static void count_packet(
 	flow_table_touch(t->flows, s, p->at.ts_ns);
 }
 
+/* A flow whose payload is not read; true if it is one of ours after all. */
+static bool looked_again(
+	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
+{
+	struct piece in = { p->payload, p->payload_len, p->seq, p->at };
+	if (s->mode == FLOW_OTHER)
+		return detect_again(t, s, from, &in);
+	t->counters->encrypted += p->payload_wire_len;
+	return false;
+}
+
 /* False if the packet was a copy. */
 static bool take_payload(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p, bool copy)
 {
-	struct piece in = { p->payload, p->payload_len, p->seq, p->at };
-	if (s->mode == FLOW_ENCRYPTED) {
-		t->counters->encrypted += p->payload_wire_len;
-		return true;
-	}
-	if (s->mode == FLOW_OTHER && !detect_again(t, s, from, &in))
+	if (s->mode >= FLOW_OTHER && !looked_again(t, s, from, p))
 		return true;
 	if (s->closed && ++s->late > LATE_MAX) {
 		s->closed = s->flow.ended = s->fin[0] = s->fin[1] = false;
@@ -344,37 +366,46 @@ static void stray(struct transport *t, const struct packet *p)
 		t->inspector->stray(t->inspector->ctx, p);
 }
 
-static void tcp_packet(struct transport *t, const struct packet *p, uint64_t hash)
+/* The connection @p belongs to, where it is a SYN or belongs to none yet. NULL: no more to do. */
+static struct flow_slot *tcp_begin(struct transport *t, struct flow_slot *s, unsigned *from,
+	const struct packet *p, uint64_t hash)
 {
-	unsigned from = 0;
-	struct flow_slot *s = flow_table_find(t->flows, p, hash, &from);
-	bool copy = duplicates_seen(t->seen, p, hash);
 	bool syn = is_syn(p);
-	bool payload = p->payload_wire_len > 0 && !(p->tcp_flags & TCP_RST);
-	if (copy && !payload) {
-		t->counters->duplicates++;
-		return;
-	}
-	if (s != NULL && syn && starts_anew(s, from, p)) {
-		if (goes_on(s, from, p)) {
-			count_packet(t, s, from, p);
-			return;
+	if (s != NULL && starts_anew(s, *from, p)) {
+		if (goes_on(s, *from, p)) {
+			count_packet(t, s, *from, p);
+			return NULL;
 		}
 		flow_stop(t, s, "closed");
 		s = NULL;
 	}
 	if (s == NULL) {
-		if (!syn && !payload) {
+		if (!syn && !has_payload(p)) {
 			stray(t, p);
-			return;
+			return NULL;
 		}
 		s = flow_begin(t, p, hash);
-		if (s == NULL)
-			return;
-		from = 0;
+		*from = 0;
 	}
-	if (syn)
-		take_syn(s, from, p);
+	if (s != NULL && syn)
+		take_syn(s, *from, p);
+	return s;
+}
+
+static void tcp_packet(struct transport *t, const struct packet *p, uint64_t hash)
+{
+	unsigned from = 0;
+	struct flow_slot *s = flow_table_find(t->flows, p, hash, &from);
+	bool payload = has_payload(p);
+	bool copy = duplicates_tcp(t->seen, p, hash);
+	if (copy && !payload) {
+		t->counters->duplicates++;
+		return;
+	}
+	if (s == NULL || is_syn(p))
+		s = tcp_begin(t, s, &from, p, hash);
+	if (s == NULL)
+		return;
 	if ((p->tcp_flags & TCP_ACK) && s->flow.stream != NULL)
 		stream_ack(s->flow.stream, from, p->ack);
 	if (payload && !take_payload(t, s, from, p, copy))
@@ -388,7 +419,7 @@ static void tcp_packet(struct transport *t, const struct packet *p, uint64_t has
 
 static void udp_packet(struct transport *t, const struct packet *p, uint64_t hash)
 {
-	if (duplicates_seen(t->seen, p, hash)) {
+	if (duplicates_udp(t->seen, p, hash)) {
 		t->counters->duplicates++;
 		return;
 	}
@@ -419,7 +450,8 @@ static void udp_packet(struct transport *t, const struct packet *p, uint64_t has
 
 void transport_packet(struct transport *t, const struct packet *p)
 {
-	transport_tick(t, p->at.ts_ns);
+	if (tick_due(t, p->at.ts_ns))
+		transport_tick(t, p->at.ts_ns);
 	uint64_t hash = flow_table_hash(t->flows, p);
 	if (p->l4 == L4_TCP)
 		tcp_packet(t, p, hash);
