@@ -3,8 +3,8 @@
 
 BENCH_MB: size of each capture (default 200). BENCH_ROUNDS: how often each program runs, in turn (default 5).
 BENCH_PART: "polls", "sensor" (polls among it) or "chain", for a part. The sensor's numbers are medians of CPU time (user and system,
-all threads), less what it takes to load rules and settings and end; a ratio of one run beside the other holds on any machine, ns do
-not. Ends with status 1 when a budget is missed by more than half.
+all threads), less those of a capture without packets: loading; a ratio of one run beside the other holds on any machine, ns do not.
+Ends with status 1 when a budget is missed by more than half.
 
 The budgets of a message are those of the polling mix, plants that are polled on and on (tests/load/polls). They were measured on the
 short sessions before, which stay as a line of their own; tests/load/polls/README.md says what changed and why.
@@ -13,6 +13,7 @@ import os
 import resource
 import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,14 @@ def sensor(capture, *more, checksums=False):
     return [SENSOR, "--quiet", *trust, "-r", capture, "-o", "file:/dev/null", *(more or RULES)]
 
 
+def no_packets(folder):
+    """A capture of none: what its replay costs is loading, and ending."""
+    path = os.path.join(folder, "nothing.pcap")
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1))
+    return path
+
+
 def packets(capture):
     return int(subprocess.run([BARE, capture], capture_output=True, check=True).stdout.split()[0])
 
@@ -92,15 +101,18 @@ def measure(what, capture, config=None, budgets=(None, None), checksums=False):
     kinds = [RULES]
     if config is not None:
         kinds += [["-c", config, *RULES], ["-c", config, "-S", os.path.join(HERE, "never.yaml")]]
-    runs = [sensor(capture, *kind, checksums=checksums) for kind in kinds]
-    bare, *measured = in_turn([BARE, capture], *runs, *([SENSOR, "--quiet", "-T", *kind] for kind in kinds))
-    costs = [run_[0] - load[0] for run_, load in zip(measured[:len(kinds)], measured[len(kinds):])]
+    nothing = no_packets(os.path.dirname(capture))
+    both = [sensor(path, *kind, checksums=checksums) for path in (capture, nothing) for kind in kinds]
+    bare, *measured = in_turn([BARE, capture], *both)
+    loads = measured[len(kinds):]
+    costs = [whole[0] - load[0] for whole, load in zip(measured, loads)]
     count = packets(capture)
     print("\n%s: %d packets, %d MiB; loading left out" % (what, count, os.path.getsize(capture) >> 20))
     say("CPU beside a bare pcap_next_ex loop", costs[0] / bare[0], "x", budgets[0])
     say("bare loop", bare[0] / count * 1e9, "ns a packet")
     say("sensor", costs[0] / count * 1e9, "ns a packet")
     say("sensor, one core", count / costs[0] / 1e6, "million packets/s")
+    say("loading, left out of it", loads[0][0] * 1e3, "ms")
     say("memory at its peak", measured[0][1], "MiB")
     if config is not None:
         print(" with all of it on: points, assets, scans, ledger, baselines, folding, evidence")
