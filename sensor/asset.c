@@ -9,8 +9,7 @@
 #include "sensor/packet.h"
 #include "sensor/services.h"
 
-enum { S7_PORT = 102 };
-enum { SWEEP = 64, SWEEP_MIN = 16, REPLIES_USUAL = 20, USUAL_GAPS = 10, USUAL_DECAY = 1024 };
+enum { SWEEP = 64, SWEEP_MIN = 16, REPLIES_USUAL = 20, USUAL_GAPS = 10 };
 
 #define GAP_COUNTED  (60 * ASSET_SECOND) /* longer without any traffic is time not watched */
 #define SAVE_EVERY   (600 * ASSET_SECOND)
@@ -212,33 +211,27 @@ static void on_flow(
 
 /* --- messages ---------------------------------------------------------------------------- */
 
-static void new_protocol(struct assets *s, const struct flow *f, struct asset *server,
-	const struct dissector *d, bool plant, struct stamp at)
+void asset_spoke(
+	struct assets *s, const struct event *e, struct asset *server, const struct talk *t)
 {
-	if (server->spoke == d)
-		return;
-	server->spoke = d;
-	uint64_t bit = UINT64_C(1) << service_index(d);
-	if (server->protocols & bit)
-		return;
 	bool first = server->protocols == 0;
-	server->protocols |= bit;
-	asset_changed(s, server, CHANGE_PROTOCOLS, at);
+	server->protocols |= UINT64_C(1) << (t->key.service - 1);
+	asset_changed(s, server, CHANGE_PROTOCOLS, e->at);
 	const struct asset_news n = { .event = ASSET_PROTOCOL,
 		.a = server,
-		.protocol = d->name,
-		.plant = plant,
-		.flow = f,
-		.from = !f->client,
+		.protocol = t->speaks->name,
+		.plant = t->plant != PLANTS,
+		.flow = e->flow,
+		.from = !e->flow->client,
 		.jump = -1 };
 	if (!first || server->told)
-		asset_tell(s, &n, at);
+		asset_tell(s, &n, e->at);
 }
 
 /* The connection of COTP told rack and slot of what it carries; it is not shown beside that. */
 static void take_over(struct talk *carrier, struct talk *t)
 {
-	if (services[carrier->key.service - 1] != service_named("cotp"))
+	if (carrier->speaks != service_named("cotp"))
 		return;
 	t->tsap = carrier->tsap;
 	t->rack = carrier->rack;
@@ -251,8 +244,9 @@ static void take_over(struct talk *carrier, struct talk *t)
 
 /* The first message of a flow from this end. */
 static struct talk *introduced(
-	struct assets *s, const struct event *e, unsigned plant, unsigned rank, bool is_client)
+	struct assets *s, const struct event *e, unsigned plant, bool is_client)
 {
+	unsigned rank = plant == PLANTS ? RANK_SEEN : RANK_SPEAKS;
 	const struct flow *f = e->flow;
 	const struct dissector *d = e->pdu->dissector;
 	uint32_t *note = asset_note(s, f);
@@ -269,118 +263,26 @@ static struct talk *introduced(
 		take_over(before, t);
 	*note |= (uint32_t)roster_place(s->talks, t) + 1;
 	talk_places(s, t, f);
-	struct asset *server = asset_talker(s, t, 1);
-	if (!is_client && plant == PLANTS && server != NULL)
-		new_protocol(s, f, server, d, false, e->at);
+	struct asset *server = t->device[1];
+	if (!is_client && plant == PLANTS && server != NULL && !asset_has_spoken(server, t))
+		asset_spoke(s, e, server, t);
 	check_zones(s, f, d->name, plant != PLANTS, t->key.service, e->at);
 	if (plant != PLANTS)
 		check_routable(s, f, d->name, true, e->at);
 	return t;
 }
 
-/* An answer: how long do these usually let us wait? */
-static void heard(struct assets *s, struct asset *a, struct stamp at)
+struct talk *asset_introduced(struct assets *s, const struct event *e)
 {
-	int64_t gap = s->clock - a->heard;
-	if (a->replies == 0)
-		a->since = s->clock;
-	else if (gap > a->usual)
-		a->usual = gap;
-	else
-		a->usual -= (a->usual - gap) / USUAL_DECAY;
-	if (a->silent) {
-		const struct asset_news n = { .event = ASSET_BACK, .a = a, .jump = -1 };
-		a->silent = false;
-		asset_tell(s, &n, at);
-		asset_changed(s, a, 0, at);
-	}
-	a->heard = s->clock;
-	a->replies += a->replies < UINT32_MAX;
-	a->last_ns = at.ts_ns;
-}
-
-static void gained(
-	struct assets *s, struct asset *a, uint32_t *bits, unsigned plant, struct stamp at)
-{
-	if (*bits >> plant & 1)
-		return;
-	*bits |= 1U << plant;
-	roster_touch(s->devices, a, RANK_PROVEN);
-	asset_changed(s, a, CHANGE_ROLE, at);
-}
-
-/* A reply of the device that serves: both have been understood. */
-static void on_reply(struct assets *s, const struct event *e, unsigned plant, struct talk *t)
-{
-	struct asset *client = asset_talker(s, t, 0), *server = asset_talker(s, t, 1);
-	if (plant == PLANT_DNP3 && e->from == e->flow->client) /* the outstation connected */
-		client = asset_talker(s, t, 1), server = asset_talker(s, t, 0);
-	if (client != NULL && e->verdict.outcome != VERDICT_ORPHAN_REPLY)
-		gained(s, client, &client->asks, plant, e->at);
-	if (server == NULL)
-		return;
-	gained(s, server, &server->serves, plant, e->at);
-	new_protocol(s, e->flow, server, e->pdu->dissector, true, e->at);
-	if (t->entry.rank < RANK_PROVEN)
-		roster_touch(s->talks, t, RANK_PROVEN);
-	struct asset *a = asset_answered(s, plant, e, t, server);
-	heard(s, server, e->at);
-	if (a != server) {
-		gained(s, a, &a->serves, plant, e->at);
-		heard(s, a, e->at);
-	}
-}
-
-static void on_request(struct assets *s, const struct event *e, unsigned plant, struct talk *t)
-{
-	bool swapped = plant == PLANT_DNP3 && e->from != e->flow->client;
-	struct asset *client = asset_talker(s, t, swapped), *server = asset_talker(s, t, !swapped);
-	if (client != NULL) {
-		client->last_ns = e->at.ts_ns;
-		asset_asked(s, plant, e, client);
-	}
-	if (server != NULL)
-		server->asked = s->clock;
-}
-
-/* Connections of COTP: those of S7's port make a device one that serves. */
-static void on_connection(struct assets *s, const struct event *e, struct talk *t)
-{
-	struct asset *client = asset_talker(s, t, 0), *server = asset_talker(s, t, 1);
-	if (e->flow->end[!e->flow->client].port != S7_PORT)
-		return;
-	if (!asset_connected(s, e, t, client, server))
-		return;
-	if (client != NULL)
-		gained(s, client, &client->asks, PLANT_COTP, e->at);
-	if (server != NULL)
-		gained(s, server, &server->serves, PLANT_COTP, e->at);
-}
-
-static void on_pdu(void *self, const struct event *e)
-{
-	struct assets *s = self;
-	const struct flow *f = e->flow;
-	bool is_client = e->from == f->client;
-	uint32_t note = *asset_note(s, f), met_bit = is_client ? NOTE_CLIENT : NOTE_SERVER;
+	bool is_client = e->from == e->flow->client;
+	uint32_t note = *asset_note(s, e->flow);
 	unsigned plant = plant_of(s, e->pdu->dissector);
-	if ((note & met_bit) && (plant == PLANTS || (note & NOTE_TALK) == 0))
-		return;
-	struct talk *t = (note & met_bit) ? talk_of(s, f) : NULL;
-	if (t != NULL && plant != PLANT_COTP && services[t->key.service - 1] != e->pdu->dissector)
-		t = NULL;
-	if (t == NULL)
-		t = introduced(s, e, plant, plant == PLANTS ? RANK_SEEN : RANK_SPEAKS, is_client);
-	if (t == NULL || plant == PLANTS || e->pdu->malformed != NULL)
-		return;
-	t->last_ns = e->at.ts_ns;
-	t->messages++;
-	if (plant == PLANT_COTP)
-		on_connection(s, e, t);
-	else if (e->pdu->dir == PDU_REQ && (is_client || plant == PLANT_DNP3))
-		on_request(s, e, plant, t);
-	else if (e->pdu->dir == PDU_RSP && (!is_client || plant == PLANT_DNP3))
-		on_reply(s, e, plant, t);
+	if ((note & (is_client ? NOTE_CLIENT : NOTE_SERVER)) == 0)
+		return introduced(s, e, plant, is_client);
+	if (plant == PLANTS || (note & NOTE_TALK) == 0)
+		return NULL;
+	struct talk *t = plant == PLANT_COTP ? talk_of(s, e->flow) : NULL;
+	return t != NULL ? t : introduced(s, e, plant, is_client);
 }
 
 static void on_aside(void *self, const struct aside *a)
@@ -467,7 +369,9 @@ static void on_finish(void *self, struct stamp now)
 
 static void gone(void *ctx, void *record)
 {
-	asset_forget(ctx, record);
+	struct assets *s = ctx;
+	s->gone++;
+	asset_forget(s, record);
 }
 
 static struct roster *table(const struct watch *w, size_t max, size_t record, size_t key)
@@ -515,6 +419,7 @@ static void *asset_open(const struct watch *w, struct err *err)
 	s->plants = plants_new();
 	if (s->devices != NULL && s->talks != NULL && s->stations != NULL && s->claims != NULL &&
 		s->plants != NULL) {
+		plants_usual(s->plants, &s->usual);
 		assets_remember(s);
 		return s;
 	}
@@ -528,7 +433,7 @@ const struct watcher asset_watcher = {
 	.open = asset_open,
 	.close = asset_close,
 	.flow = on_flow,
-	.pdu = on_pdu,
+	.pdu = asset_pdu,
 	.aside = on_aside,
 	.tick = on_tick,
 	.finish = on_finish,

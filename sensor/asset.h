@@ -1,7 +1,7 @@
 /* asset.h - the devices that were seen, passively: who they are, what they speak, with whom.
- * asset.c follows the traffic, asset_learn.c reads what devices say of themselves, asset_table.c
- * keeps it, asset_tell.c makes observations of it, asset_arp.c follows who claims an address;
- * asset_list.c, asset_json.c, asset_dot.c and asset_svg.c show it. */
+ * asset.c follows the traffic, asset_pdu.c its messages, asset_learn.c reads what devices say of
+ * themselves, asset_table.c keeps it, asset_tell.c makes observations of it, asset_arp.c follows
+ * who claims an address; asset_list.c, asset_json.c, asset_dot.c and asset_svg.c show it. */
 #ifndef SENSOR_ASSET_H
 #define SENSOR_ASSET_H
 
@@ -74,7 +74,6 @@ struct asset {
 	uint32_t serves, asks; /* bits of enum asset_plant */
 	uint32_t polls;        /* its requests that only read */
 	uint32_t replies;
-	const struct dissector *spoke; /* served last */
 	int64_t last_ns;
 	int64_t heard, usual, asked, since; /* on the clock of what was watched: assets.clock */
 
@@ -110,7 +109,14 @@ struct talk {
 	struct roster_entry entry;
 	struct talk_key key;
 	uint32_t place[2]; /* of the devices, + 1; 0: not in the table */
-	uint64_t messages; /* of a plant's protocol, else packets */
+	/* These themselves, if no device has left the table since: assets.gone was as_of. */
+	struct asset *device[2]; /* the one that asks, and the other */
+	uint64_t as_of;
+	const struct flow *flow; /* that was last found to be of it, and which end asks there */
+	uint8_t client;
+	const struct dissector *speaks; /* NULL: none that is spoken here */
+	uint8_t plant;                  /* enum asset_plant */
+	uint64_t messages;              /* of a plant's protocol, else packets */
 	int64_t last_ns;
 	uint8_t family;
 	bool told_crossing, told_routable;
@@ -145,6 +151,7 @@ struct assets {
 	struct oui *oui;
 	bool oui_asked;
 	bool full;           /* somebody found no room, or somebody had to go */
+	uint64_t gone;       /* devices that had to go */
 	int64_t clock;       /* of what was watched: time without any traffic does not count */
 	struct stamp ticked; /* the last tick with traffic before it */
 	uint64_t lost;       /* that anomalies told of */
@@ -156,6 +163,12 @@ struct assets {
 	char line[8192];
 	/* asset_learn.c */
 	struct asset_plants *plants;
+	struct asset_usual {
+		uint64_t asked[PLANTS]; /* functions below 64 that not only engineers ask for */
+		uint64_t tell[PLANTS];  /* fields that make a reply one to be read */
+		uint64_t group_bit;     /* of DNP3: group 0 tells of the device */
+		unsigned group;
+	} usual;
 };
 
 enum asset_role {

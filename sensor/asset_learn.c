@@ -139,6 +139,22 @@ struct asset_plants *plants_new(void)
 	return p;
 }
 
+void plants_usual(const struct asset_plants *p, struct asset_usual *u)
+{
+	memset(u->asked, 0xff, sizeof u->asked);
+	for (unsigned i = 0; i < sizeof engineering / sizeof engineering[0]; i++)
+		for (unsigned code = engineering[i].low; code <= engineering[i].high && code < 64;
+			code++)
+			u->asked[engineering[i].plant] &= ~(UINT64_C(1) << code);
+	memcpy(u->tell, p->identity, sizeof u->tell);
+	if (p->known[K_MODBUS_EXCEPTION] >= 0)
+		u->tell[PLANT_MODBUS] |= UINT64_C(1) << p->known[K_MODBUS_EXCEPTION];
+	if (p->known[K_DNP3_GROUP] >= 0) {
+		u->group = (unsigned)p->known[K_DNP3_GROUP];
+		u->group_bit = UINT64_C(1) << u->group;
+	}
+}
+
 unsigned plant_of(struct assets *s, const struct dissector *d)
 {
 	struct asset_plants *p = s->plants;
@@ -377,22 +393,34 @@ void asset_asked(struct assets *s, unsigned plant, const struct event *e, struct
 		asset_changed(s, client, CHANGE_ROLE, e->at);
 }
 
+/* What @a says of itself. */
+static void read_texts(struct assets *s, unsigned plant, const struct event *e,
+	const struct talk *t, struct asset *a)
+{
+	/* Several modules answer at one S7 address; texts are those of the first that was asked. */
+	if (plant == PLANT_S7COMM && a->tsap != ASSET_NOWAY && t->tsap != ASSET_NOWAY &&
+		t->tsap != a->tsap)
+		return;
+	if (plant == PLANT_DNP3)
+		read_attributes(s, e, a);
+	else
+		read_sources(s, plant, e, a);
+}
+
 struct asset *asset_answered(struct assets *s, unsigned plant, const struct event *e,
 	struct talk *t, struct asset *server)
 {
 	struct asset *a = server;
 	uint64_t link, group;
+	bool says = e->pdu->present & s->plants->identity[plant];
 	if (plant == PLANT_MODBUS)
 		a = modbus_answered(s, e, server);
-	else if (plant == PLANT_DNP3 && number(s, e->pdu, K_DNP3_SOURCE, &link))
-		a = who_answered(s, e, server, (uint32_t)link);
-	/* Several modules answer at one S7 address; texts are those of the first that was asked. */
-	if (plant == PLANT_S7COMM && server->tsap != ASSET_NOWAY && t->tsap != ASSET_NOWAY &&
-		t->tsap != server->tsap)
-		return a;
-	if (e->pdu->present & s->plants->identity[plant])
-		read_sources(s, plant, e, a);
-	if (plant == PLANT_DNP3 && number(s, e->pdu, K_DNP3_GROUP, &group) && group == 0)
-		read_attributes(s, e, a);
+	else if (plant == PLANT_DNP3) {
+		if (number(s, e->pdu, K_DNP3_SOURCE, &link))
+			a = who_answered(s, e, server, (uint32_t)link);
+		says = number(s, e->pdu, K_DNP3_GROUP, &group) && group == 0;
+	}
+	if (says)
+		read_texts(s, plant, e, t, a);
 	return a;
 }

@@ -52,18 +52,27 @@ enum {
 	NOTE_SERVER = 1 << 29,
 	NOTE_TALKED = 1 << 30
 };
-uint32_t *asset_note(const struct assets *s, const struct flow *f);
+static inline uint32_t *asset_note(const struct assets *s, const struct flow *f)
+{
+	return &((struct flow *)(uintptr_t)f)->note[s->watch->index];
+}
 /* An address of the internet that the configuration knows nothing of. */
 bool flow_is_foreign(const struct flow *f, unsigned end);
 /* @service: index + 1, or 0: by its port. NULL: no room. */
 struct talk *talk_put(
 	struct assets *s, const struct flow *f, uint8_t service, unsigned rank, struct stamp at);
+/* That of the flow's note, whose talk it may be no more. */
+static inline struct talk *talk_at(const struct assets *s, uint32_t note)
+{
+	uint32_t place = note & NOTE_TALK;
+	return place == 0 ? NULL : roster_at(s->talks, place - 1);
+}
 /* That of the flow's note, if it is still the same; else NULL. */
 struct talk *talk_of(const struct assets *s, const struct flow *f);
 /* Devices and their talk get to know each other. */
 void talk_places(struct assets *s, struct talk *t, const struct flow *f);
-/* The device of one side, 0 the one that asks, if its place is still its own. */
-struct asset *asset_talker(const struct assets *s, const struct talk *t, unsigned side);
+/* Its devices by their places, if these are still their own. */
+void talk_find_devices(const struct assets *s, struct talk *t);
 
 /* ---- lists ---- */
 

@@ -1,14 +1,11 @@
 /* asset_talk.c - who speaks which protocol to whom, and how a flow finds its talk again. */
-#include "sensor/asset_table.h"
+#include "sensor/asset_tell.h"
 
 #include <string.h>
 
-enum { PORT_EPHEMERAL = 32768 };
+#include "sensor/services.h"
 
-uint32_t *asset_note(const struct assets *s, const struct flow *f)
-{
-	return &((struct flow *)(uintptr_t)f)->note[s->watch->index];
-}
+enum { PORT_EPHEMERAL = 32768 };
 
 bool flow_is_foreign(const struct flow *f, unsigned end)
 {
@@ -33,19 +30,12 @@ struct talk *talk_put(
 	if (fresh) {
 		t->family = f->end[0].ip.family;
 		t->tsap = ASSET_NOWAY;
+		t->speaks = service == 0 ? NULL : services[service - 1];
+		t->plant = (uint8_t)plant_of(s, t->speaks);
 		t->first_ns = at.ts_ns;
 	}
 	t->last_ns = at.ts_ns;
 	return t;
-}
-
-/* Asked for each message. */
-static inline bool same_address(const uint8_t a[16], const uint8_t b[16])
-{
-	uint64_t x[2], y[2];
-	memcpy(x, a, 16);
-	memcpy(y, b, 16);
-	return x[0] == y[0] && x[1] == y[1];
 }
 
 /* Devices and their talk know each other. */
@@ -64,23 +54,33 @@ void talk_places(struct assets *s, struct talk *t, const struct flow *f)
 		a->peer[a->peers++] = place;
 		asset_changed(s, a, 0, a->changed);
 	}
-}
-
-/* The device of one side of a talk, if its place is still its own. */
-struct asset *asset_talker(const struct assets *s, const struct talk *t, unsigned side)
-{
-	struct asset *a = asset_at(s, t->place[side]);
-	return a != NULL && a->key.unit == ASSET_WHOLE &&
-			       same_address(a->key.address, t->key.address[side])
-		       ? a
-		       : NULL;
+	talk_find_devices(s, t);
 }
 
 struct talk *talk_of(const struct assets *s, const struct flow *f)
 {
-	uint32_t place = *asset_note(s, f) & NOTE_TALK;
-	struct talk *t = place == 0 ? NULL : roster_at(s->talks, place - 1);
-	bool ours = t != NULL && same_address(t->key.address[0], f->end[f->client].ip.bytes) &&
-		    same_address(t->key.address[1], f->end[!f->client].ip.bytes);
-	return ours ? t : NULL;
+	struct talk *t = talk_at(s, *asset_note(s, f));
+	if (t == NULL || memcmp(t->key.address[0], f->end[f->client].ip.bytes, 16) != 0 ||
+		memcmp(t->key.address[1], f->end[!f->client].ip.bytes, 16) != 0)
+		return NULL;
+	t->flow = f;
+	t->client = f->client;
+	return t;
+}
+
+/* The device of one side, 0 the one that asks. */
+static struct asset *device_of(const struct assets *s, const struct talk *t, unsigned side)
+{
+	struct asset *a = asset_at(s, t->place[side]);
+	return a != NULL && a->key.unit == ASSET_WHOLE &&
+			       memcmp(a->key.address, t->key.address[side], 16) == 0
+		       ? a
+		       : NULL;
+}
+
+void talk_find_devices(const struct assets *s, struct talk *t)
+{
+	t->device[0] = device_of(s, t, 0);
+	t->device[1] = device_of(s, t, 1);
+	t->as_of = s->gone;
 }

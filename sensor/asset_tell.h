@@ -7,6 +7,7 @@
 /* ---- asset_learn.c ---- */
 
 struct asset_plants *plants_new(void);
+void plants_usual(const struct asset_plants *p, struct asset_usual *u);
 /* Which of the plant's protocols it is, or PLANTS. */
 unsigned plant_of(struct assets *s, const struct dissector *d);
 /* What a request tells of who asks. */
@@ -17,6 +18,23 @@ struct asset *asset_answered(struct assets *s, unsigned plant, const struct even
 /* What a COTP connection tells; @client and @server may be NULL. True: it was accepted. */
 bool asset_connected(struct assets *s, const struct event *e, struct talk *t, struct asset *client,
 	struct asset *server);
+
+/* ---- asset.c ---- */
+
+/* The talk of a message, the first of its flow from this end, or of another protocol than before;
+ * NULL: it has none, or needs none. */
+struct talk *asset_introduced(struct assets *s, const struct event *e);
+static inline bool asset_has_spoken(const struct asset *server, const struct talk *t)
+{
+	return server->protocols >> (t->key.service - 1) & 1;
+}
+/* @server speaks what it did not speak before. */
+void asset_spoke(
+	struct assets *s, const struct event *e, struct asset *server, const struct talk *t);
+
+/* ---- asset_pdu.c ---- */
+
+void asset_pdu(void *self, const struct event *e);
 
 /* ---- asset_tell.c ---- */
 

@@ -6,21 +6,6 @@
 
 #include "sensor/limiter.h"
 
-struct roster {
-	struct roster_options o;
-	size_t record;        /* bytes from one to the next */
-	unsigned char *block; /* records, from 1 */
-	uint32_t *bucket;
-	uint32_t mask, made, count;
-	uint32_t oldest[ROSTER_RANKS], newest[ROSTER_RANKS];
-	uint64_t evicted, refused;
-};
-
-static struct roster_entry *entry(const struct roster *r, uint32_t i)
-{
-	return (struct roster_entry *)(void *)(r->block + i * r->record);
-}
-
 static uint32_t index_of(const struct roster *r, const void *record)
 {
 	return (uint32_t)((size_t)((const unsigned char *)record - r->block) / r->record);
@@ -70,11 +55,11 @@ static uint32_t *bucket_of(const struct roster *r, const void *key)
 static void unlist(struct roster *r, struct roster_entry *e)
 {
 	if (e->older != 0)
-		entry(r, e->older)->newer = e->newer;
+		roster_entry(r, e->older)->newer = e->newer;
 	else
 		r->oldest[e->rank] = e->newer;
 	if (e->newer != 0)
-		entry(r, e->newer)->older = e->older;
+		roster_entry(r, e->newer)->older = e->older;
 	else
 		r->newest[e->rank] = e->older;
 }
@@ -86,7 +71,7 @@ static void list(struct roster *r, struct roster_entry *e, unsigned rank)
 	e->newer = 0;
 	e->older = r->newest[rank];
 	if (e->older != 0)
-		entry(r, e->older)->newer = i;
+		roster_entry(r, e->older)->newer = i;
 	else
 		r->oldest[rank] = i;
 	r->newest[rank] = i;
@@ -94,9 +79,9 @@ static void list(struct roster *r, struct roster_entry *e, unsigned rank)
 
 void *roster_find(const struct roster *r, const void *key)
 {
-	for (uint32_t i = *bucket_of(r, key); i != 0; i = entry(r, i)->next)
-		if (memcmp(key_of(entry(r, i)), key, r->o.key) == 0)
-			return entry(r, i);
+	for (uint32_t i = *bucket_of(r, key); i != 0; i = roster_entry(r, i)->next)
+		if (memcmp(key_of(roster_entry(r, i)), key, r->o.key) == 0)
+			return roster_entry(r, i);
 	return NULL;
 }
 
@@ -106,7 +91,7 @@ static void remove_one(struct roster *r, struct roster_entry *e)
 	if (r->o.gone != NULL)
 		r->o.gone(r->o.ctx, e);
 	while (*at != i)
-		at = &entry(r, *at)->next;
+		at = &roster_entry(r, *at)->next;
 	*at = e->next;
 	unlist(r, e);
 	memset(e, 0, r->record);
@@ -132,7 +117,7 @@ static uint32_t make_room(struct roster *r, unsigned rank)
 		return 0;
 	}
 	r->evicted++;
-	remove_one(r, entry(r, i));
+	remove_one(r, roster_entry(r, i));
 	return i;
 }
 
@@ -147,7 +132,7 @@ void *roster_put(struct roster *r, const void *key, unsigned rank, bool *fresh)
 	uint32_t i = make_room(r, rank);
 	if (i == 0)
 		return NULL;
-	e = entry(r, i);
+	e = roster_entry(r, i);
 	memcpy(key_of(e), key, r->o.key);
 	uint32_t *bucket = bucket_of(r, key);
 	e->next = *bucket;
@@ -174,14 +159,6 @@ void roster_touch(struct roster *r, void *record, unsigned rank)
 size_t roster_places(const struct roster *r)
 {
 	return r->made;
-}
-
-void *roster_at(const struct roster *r, size_t place)
-{
-	if (place >= r->made)
-		return NULL;
-	struct roster_entry *e = entry(r, (uint32_t)place + 1);
-	return e->used ? e : NULL;
 }
 
 size_t roster_place(const struct roster *r, const void *record)

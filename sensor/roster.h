@@ -19,8 +19,6 @@ struct roster_entry {
 	bool used;
 };
 
-struct roster;
-
 struct roster_options {
 	size_t max;    /* records */
 	size_t record; /* bytes of one */
@@ -30,6 +28,22 @@ struct roster_options {
 	void (*gone)(void *ctx, void *record);
 	void *ctx;
 };
+
+/* For roster.c, and so that roster_at() costs little. */
+struct roster {
+	struct roster_options o;
+	size_t record;        /* bytes from one to the next */
+	unsigned char *block; /* records, from 1 */
+	uint32_t *bucket;
+	uint32_t mask, made, count;
+	uint32_t oldest[ROSTER_RANKS], newest[ROSTER_RANKS];
+	uint64_t evicted, refused;
+};
+
+static inline struct roster_entry *roster_entry(const struct roster *r, size_t i)
+{
+	return (struct roster_entry *)(void *)(r->block + i * r->record);
+}
 
 struct roster *roster_new(const struct roster_options *o);
 void roster_free(struct roster *r);
@@ -41,7 +55,13 @@ void roster_touch(struct roster *r, void *record, unsigned rank);
 
 /* Places, from 0 to roster_places() - 1; NULL where none is. A record keeps its place. */
 size_t roster_places(const struct roster *r);
-void *roster_at(const struct roster *r, size_t place);
+static inline void *roster_at(const struct roster *r, size_t place)
+{
+	if (place >= r->made)
+		return NULL;
+	struct roster_entry *e = roster_entry(r, place + 1);
+	return e->used ? e : NULL;
+}
 size_t roster_place(const struct roster *r, const void *record);
 size_t roster_count(const struct roster *r);
 /* Records that gave way, and newcomers that were refused. */

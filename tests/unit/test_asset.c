@@ -262,6 +262,76 @@ static void two_sides_that_forge_everything_fill_it_and_no_more(void **state)
 	kit_free(k);
 }
 
+static uint64_t polls_of_all(const struct kit *k)
+{
+	uint64_t polls = 0;
+	for (size_t i = 0; i < roster_places(k->assets->devices); i++) {
+		const struct asset *a = roster_at(k->assets->devices, i);
+		polls += a->polls;
+		assert_true(a->asked <= k->assets->clock);
+	}
+	return polls;
+}
+
+/* A talk knows its devices; who takes the place of one gets nothing of what is said in it. */
+static void devices_that_gave_way_are_spoken_to_no_more(void **state)
+{
+	static const char ask[] = "0001 0000 0006 01 03 0064 0001";
+	(void)state;
+	struct kit *k = kit_new("assets: {devices: 16, talkers: 64}");
+	struct flow f = connected(k, HMI, PLC);
+	say(k, &f, 0, ask);
+	say(k, &f, 1, "0001 0000 0005 01 03 09 1234"); /* damaged: nobody is understood yet */
+	say(k, &f, 0, ask);
+	assert_int_equal(device(k, HMI)->polls, 2);
+	struct flow g = connected(k, 0x0a100000, 0x0a200000);
+	for (unsigned unit = 1; unit < 32; unit++)
+		poll(k, &g, unit);
+	assert_null(device(k, HMI));
+	assert_null(device(k, PLC));
+	uint64_t polls = polls_of_all(k);
+	for (unsigned i = 0; i < 100; i++)
+		poll(k, &f, 1);
+	assert_int_equal(polls_of_all(k), polls);
+	kit_free(k);
+}
+
+static const struct talk *talk_between(const struct kit *k, uint32_t client, uint32_t server)
+{
+	struct addr c = ip4(client), s = ip4(server);
+	for (size_t i = 0; i < roster_places(k->assets->talks); i++) {
+		const struct talk *t = roster_at(k->assets->talks, i);
+		if (t != NULL && memcmp(t->key.address[0], c.bytes, 16) == 0 &&
+			memcmp(t->key.address[1], s.bytes, 16) == 0)
+			return t;
+	}
+	return NULL;
+}
+
+/* Connections of one talk by turns, in one place of memory one after the other, and one that turns
+ * out to be the other way round. */
+static void connections_find_their_talk(void **state)
+{
+	(void)state;
+	struct kit *k = kit_new("assets: {devices: 64}");
+	struct flow a = connected(k, HMI, PLC), b = connected(k, HMI, PLC);
+	for (unsigned i = 0; i < 50; i++) {
+		poll(k, &a, 1);
+		poll(k, &b, 1);
+	}
+	assert_int_equal(talk_between(k, HMI, PLC)->messages, 200);
+	a = connected(k, HMI + 1, PLC);
+	for (unsigned i = 0; i < 50; i++)
+		poll(k, &a, 1);
+	assert_int_equal(talk_between(k, HMI, PLC)->messages, 200);
+	assert_int_equal(talk_between(k, HMI + 1, PLC)->messages, 100);
+	a.client = 1;
+	say(k, &a, 1, "0001 0000 0005 01 03 02 1234");
+	assert_int_equal(talk_between(k, HMI + 1, PLC)->messages, 100);
+	assert_int_equal(talk_between(k, PLC, HMI + 1)->messages, 1);
+	kit_free(k);
+}
+
 static void a_server_of_all_units_is_bounded(void **state)
 {
 	(void)state;
@@ -484,6 +554,8 @@ int main(void)
 		cmocka_unit_test(roles_follow_from_what_is_done),
 		cmocka_unit_test(a_flood_of_strangers_leaves_the_devices),
 		cmocka_unit_test(two_sides_that_forge_everything_fill_it_and_no_more),
+		cmocka_unit_test(devices_that_gave_way_are_spoken_to_no_more),
+		cmocka_unit_test(connections_find_their_talk),
 		cmocka_unit_test(a_server_of_all_units_is_bounded),
 		cmocka_unit_test(arp_strangers_do_not_hide_a_conflict),
 		cmocka_unit_test(time_that_steps_back_does_no_harm),
