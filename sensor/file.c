@@ -185,6 +185,11 @@ static void file_content(
 		end(s, f, at);
 }
 
+extern const struct dissector http_dissector, smb_dissector, tftp_dissector;
+/* Those that set pdu.content. */
+static const struct dissector *const reads[] = { &http_dissector, &smb_dissector, &tftp_dissector,
+	NULL };
+
 static void file_pdu(void *self, const struct event *e)
 {
 	const struct content *c = &e->pdu->content;
@@ -210,6 +215,7 @@ const struct watcher file_watcher = {
 	.open = file_open,
 	.close = file_close,
 	.flow = file_flow,
+	.reads = reads,
 	.pdu = file_pdu,
 	.content = file_content,
 };

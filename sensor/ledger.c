@@ -273,14 +273,19 @@ void transfer_piece(struct transfer *t, const struct event *e, const uint8_t *by
 
 /* --- the watcher ------------------------------------------------------------------------- */
 
+static const struct dissector *const reads[] = { &modbus_dissector, &s7comm_dissector,
+	&dnp3_dissector, NULL };
+
 static void on_pdu(void *self, const struct event *e)
 {
-	const struct dissector *d = e->pdu->dissector;
-	if (d == &modbus_dissector)
+	const struct pdu *p = e->pdu;
+	if (p->malformed != NULL)
+		return;
+	if (p->dissector == &modbus_dissector)
 		ledger_modbus(self, e);
-	else if (d == &s7comm_dissector)
+	else if (p->dissector == &s7comm_dissector)
 		ledger_s7(self, e);
-	else if (d == &dnp3_dissector)
+	else if (p->dissector == &dnp3_dissector)
 		ledger_dnp3(self, e);
 }
 
@@ -378,6 +383,7 @@ const struct watcher ledger_watcher = {
 	.open = on_open,
 	.close = on_close,
 	.flow = on_flow,
+	.reads = reads,
 	.pdu = on_pdu,
 	.tick = on_tick,
 	.finish = on_finish,

@@ -3,8 +3,6 @@
 #include "dissectors/dnp3_fields.h"
 #include "sensor/ledger.h"
 
-extern const struct dissector dnp3_dissector;
-
 enum {
 	WRITE = 2,
 	OPEN_FILE = 25,
@@ -110,8 +108,6 @@ static void reply(struct ledger *l, const struct event *e)
 void ledger_dnp3(struct ledger *l, const struct event *e)
 {
 	const struct pdu *p = e->pdu;
-	if (p->dissector != &dnp3_dissector || p->malformed != NULL)
-		return;
 	if (p->dir == PDU_REQ)
 		request(l, e);
 	else if (l->open > 0)

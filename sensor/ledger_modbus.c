@@ -150,8 +150,6 @@ static void umas_reply(struct ledger *l, const struct event *e)
 void ledger_modbus(struct ledger *l, const struct event *e)
 {
 	const struct pdu *p = e->pdu;
-	if (p->dissector != &modbus_dissector || p->malformed != NULL)
-		return;
 	if (p->code == READ_FILE || p->code == WRITE_FILE)
 		files(l, e);
 	else if (p->code != MODBUS_FUNCTION_UMAS)

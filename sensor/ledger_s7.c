@@ -6,8 +6,6 @@
 #include "dissectors/s7comm.h"
 #include "sensor/ledger.h"
 
-extern const struct dissector s7comm_dissector;
-
 /* The header of a block: what stands before byte 28 (kind, stamps of time) devices and tools write;
  * from there come lengths, code and interface, then a trailer with author and checksum. */
 enum {
@@ -149,8 +147,7 @@ static void reply(struct ledger *l, const struct event *e)
 void ledger_s7(struct ledger *l, const struct event *e)
 {
 	const struct pdu *p = e->pdu;
-	if (p->dissector != &s7comm_dissector || p->code < S7_REQUEST_DOWNLOAD ||
-		p->code > S7_END_UPLOAD || p->malformed != NULL)
+	if (p->code < S7_REQUEST_DOWNLOAD || p->code > S7_END_UPLOAD)
 		return;
 	if (p->dir == PDU_REQ)
 		request(l, e);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "sensor/services.h"
+
 #define WATCHER(name) extern const struct watcher name##_watcher;
 #include "sensor/watchers.def"
 #undef WATCHER
@@ -22,15 +24,25 @@ struct watching {
 	struct watch watch;
 };
 
+/* Close together: they are asked for each message. */
+struct readers {
+	const struct dissector *of;
+	unsigned pdus, changes;
+	struct {
+		void (*ask)(void *self, const struct event *e);
+		void *self;
+	} pdu[FLOW_NOTES];
+	struct {
+		const struct change *(*ask)(void *self, const struct event *e);
+		void *self;
+	} change[FLOW_NOTES];
+};
+
 struct watchers {
 	struct watching one[FLOW_NOTES];
 	unsigned count;
-	/* Those that look at messages, close together: they are asked for each. */
-	struct {
-		void (*pdu)(void *self, const struct event *e);
-		void *self;
-	} reader[FLOW_NOTES];
-	unsigned readers;
+	struct readers reads[SERVICES_MAX]; /* who looks at the messages of each service */
+	const struct readers *now;          /* of the message before */
 };
 
 static bool watchers_open(struct watchers *w, const struct watch *like, struct err *err)
@@ -43,12 +55,37 @@ static bool watchers_open(struct watchers *w, const struct watch *like, struct e
 		if (err->set)
 			return false;
 		w->count += one->self != NULL;
-		if (one->self != NULL && all[i]->pdu != NULL) {
-			w->reader[w->readers].pdu = all[i]->pdu;
-			w->reader[w->readers++].self = one->self;
-		}
 	}
 	return true;
+}
+
+static bool does_read(const struct watcher *w, const struct dissector *d)
+{
+	if (w->reads == NULL)
+		return true;
+	for (unsigned i = 0; w->reads[i] != NULL; i++)
+		if (w->reads[i] == d)
+			return true;
+	return false;
+}
+
+static void list_readers(struct watchers *w, struct readers *r, const struct dissector *d)
+{
+	r->of = d;
+	for (unsigned i = 0; i < w->count; i++) {
+		const struct watcher *one = w->one[i].watcher;
+		void *self = w->one[i].self;
+		if (!does_read(one, d))
+			continue;
+		if (one->pdu != NULL) {
+			r->pdu[r->pdus].ask = one->pdu;
+			r->pdu[r->pdus++].self = self;
+		}
+		if (one->change != NULL) {
+			r->change[r->changes].ask = one->change;
+			r->change[r->changes++].self = self;
+		}
+	}
 }
 
 struct watchers *watchers_new(const struct watch *like, struct err *err)
@@ -58,10 +95,14 @@ struct watchers *watchers_new(const struct watch *like, struct err *err)
 		err_set(err, "out of memory");
 		return NULL;
 	}
-	if (watchers_open(w, like, err))
-		return w;
-	watchers_free(w);
-	return NULL;
+	if (!watchers_open(w, like, err)) {
+		watchers_free(w);
+		return NULL;
+	}
+	w->now = w->reads;
+	for (unsigned i = 0; services[i] != NULL; i++)
+		list_readers(w, &w->reads[i], services[i]);
+	return w;
 }
 
 void watchers_free(struct watchers *w)
@@ -98,19 +139,27 @@ void watchers_flow(
 	ASK(flow, f, change, from, at);
 }
 
+static const struct readers *readers_of(struct watchers *w, const struct dissector *d)
+{
+	if (w->now->of != d)
+		w->now = &w->reads[service_index(d)];
+	return w->now;
+}
+
 const struct change *watchers_change(struct watchers *w, const struct event *e)
 {
+	const struct readers *r = readers_of(w, e->pdu->dissector);
 	const struct change *found = NULL;
-	for (unsigned i = 0; i < w->count && found == NULL; i++)
-		if (w->one[i].watcher->change != NULL)
-			found = w->one[i].watcher->change(w->one[i].self, e);
+	for (unsigned i = 0; i < r->changes && found == NULL; i++)
+		found = r->change[i].ask(r->change[i].self, e);
 	return found;
 }
 
 void watchers_pdu(struct watchers *w, const struct event *e)
 {
-	for (unsigned i = 0; i < w->readers; i++)
-		w->reader[i].pdu(w->reader[i].self, e);
+	const struct readers *r = readers_of(w, e->pdu->dissector);
+	for (unsigned i = 0; i < r->pdus; i++)
+		r->pdu[i].ask(r->pdu[i].self, e);
 }
 
 void watchers_aside(struct watchers *w, const struct aside *a)

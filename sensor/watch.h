@@ -48,6 +48,9 @@ struct watcher {
 	/* Asked of each request before rules judge it: what the command in it would do to a value,
 	 * or NULL. Lives until the next call; points into no message. */
 	const struct change *(*change)(void *self, const struct event *e);
+	/* Of which protocols it wants messages, for pdu and change; ends with NULL. NULL: of all.
+	 */
+	const struct dissector *const *reads;
 	/* After rules have judged it. @e->verdict of a reply is known; e->pdu->request of it is
 	 * what dissector.keep names. */
 	void (*pdu)(void *self, const struct event *e);
