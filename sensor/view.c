@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/rare.h"
 #include "sensor/limiter.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 enum { ASKED = 16, OVERLAPS = 8 };
 
@@ -52,9 +56,8 @@ struct asked {
 	uint64_t reply; /* digest of the answer; 0: none yet */
 	uint64_t echo;  /* digest of what the answer has to repeat; 0: nothing */
 	int64_t at_ns;
-	uint64_t tx_id;
-	uint8_t from;
-	bool used;
+	uint64_t tx; /* its number, from 1; 0: free */
+	unsigned from;
 };
 
 /* A reply that fits no request. */
@@ -67,9 +70,9 @@ struct held {
 struct conversation {
 	const struct flow *flow; /* NULL: free */
 	struct asked asked[ASKED];
-	struct held held;
 	unsigned at;
 	uint32_t pairs; /* requests answered as they should be */
+	struct held held;
 };
 
 struct view {
@@ -108,44 +111,53 @@ void view_observe(const struct watch *w, const struct view_note *n)
 /* --- conversations ----------------------------------------------------------------------- */
 
 /* Its own place by flow->note; else the next one in turn, whoever had it. */
-static struct conversation *conversation_of(struct view *v, const struct flow *f)
+static RARE struct conversation *conversation_new(struct view *v, const struct flow *f)
 {
-	uint32_t *note = &((struct flow *)(uintptr_t)f)->note[v->watch->index];
-	if (*note != 0 && v->conversation[*note - 1].flow == f)
-		return &v->conversation[*note - 1];
 	struct conversation *c = &v->conversation[v->hand];
 	if (c->flow != NULL)
 		v->watch->counters->view_full++;
 	memset(c, 0, sizeof *c);
 	c->flow = f;
-	*note = ++v->hand;
+	((struct flow *)(uintptr_t)f)->note[v->watch->index] = ++v->hand;
 	v->hand %= v->conversations;
 	return c;
+}
+
+static inline struct conversation *conversation_of(struct view *v, const struct flow *f)
+{
+	uint32_t note = f->note[v->watch->index];
+	if (note != 0 && v->conversation[note - 1].flow == f)
+		return &v->conversation[note - 1];
+	return conversation_new(v, f);
 }
 
 /* What the bytes say, without reading them all: two answers that differ will differ here. */
 static uint64_t digest(const struct pdu *p)
 {
+	size_t n = p->items.dissector == NULL ? 0 : p->items.bytes.left;
 	uint64_t key = key_mix((uint64_t)(uint32_t)p->code, p->present);
-	struct reader r = { 0 };
-	if (p->items.dissector != NULL)
-		r = p->items.bytes;
-	key = key_mix(key, (uint64_t)(uint32_t)p->status << 32 | r.left);
-	if (r.left > 0)
-		key = key_mix_bytes(key, r.at, r.left < 64 ? r.left : 64);
+	key = key_mix(key, (uint64_t)(uint32_t)p->status << 32 | n);
+	if (n > 0)
+		key ^= XXH3_64bits_withSeed(p->items.bytes.at, n < 64 ? n : 64, key);
 	return key | 1;
 }
 
-static void now_asked(struct conversation *c, const struct event *e)
+/* What a control says, and its echo has to say; 0: it is none. */
+static inline uint64_t echo_of(const struct pdu *p)
+{
+	return p->dissector == &dnp3_dissector ? dnp3_control_digest(p) : 0;
+}
+
+static inline void now_asked(struct conversation *c, const struct event *e)
 {
 	struct asked *a = &c->asked[c->at++ % ASKED];
-	*a = (struct asked){ .used = true,
-		.key = e->pdu->tx_key,
-		.loose = e->pdu->tx_loose,
-		.echo = dnp3_control_digest(e->pdu),
-		.at_ns = e->at.ts_ns,
-		.tx_id = e->tx_id,
-		.from = (uint8_t)e->from };
+	a->key = e->pdu->tx_key;
+	a->loose = e->pdu->tx_loose;
+	a->reply = 0;
+	a->echo = echo_of(e->pdu);
+	a->at_ns = e->at.ts_ns;
+	a->tx = e->tx_id + 1;
+	a->from = e->from;
 }
 
 static struct view_note note_of(enum view_kind kind, const struct event *e)
@@ -160,20 +172,26 @@ static struct view_note note_of(enum view_kind kind, const struct event *e)
 		.unit = pdu_unit(e->pdu) };
 }
 
-static void answered(struct view *v, struct conversation *c, const struct event *e)
+static RARE void check_echo(struct view *v, const struct asked *a, const struct event *e)
+{
+	uint64_t echo = e->pdu->rejected ? 0 : echo_of(e->pdu);
+	if (echo == 0 || echo == a->echo)
+		return;
+	struct view_note n = note_of(VIEW_ECHO, e);
+	n.detail = "the reply repeats another control than was sent";
+	view_observe(v->watch, &n);
+}
+
+static inline void answered(struct view *v, struct conversation *c, const struct event *e)
 {
 	for (unsigned i = 0; i < ASKED; i++) {
 		struct asked *a = &c->asked[(c->at - 1 - i) % ASKED];
-		if (!a->used || a->tx_id != e->tx_id || a->from == e->from || a->reply != 0)
+		if (a->tx != e->tx_id + 1 || a->from == e->from || a->reply != 0)
 			continue;
 		a->reply = digest(e->pdu);
 		c->pairs++;
-		uint64_t echo = a->echo == 0 || e->pdu->rejected ? 0 : dnp3_control_digest(e->pdu);
-		if (echo != 0 && echo != a->echo) {
-			struct view_note n = note_of(VIEW_ECHO, e);
-			n.detail = "the reply repeats another control than was sent";
-			view_observe(v->watch, &n);
-		}
+		if (a->echo != 0)
+			check_echo(v, a, e);
 		return;
 	}
 }
@@ -192,7 +210,7 @@ static bool judge_orphan(struct conversation *c, const struct event *e, struct v
 	bool recent = false;
 	for (unsigned i = 0; i < ASKED; i++) {
 		const struct asked *a = &c->asked[(c->at - 1 - i) % ASKED];
-		if (!a->used || a->from == e->from)
+		if (a->tx == 0 || a->from == e->from)
 			continue;
 		recent |= e->at.ts_ns - a->at_ns < WITHIN_NS;
 		if (a->key != p->tx_key && (a->loose == 0 || a->loose != p->tx_loose))
@@ -207,14 +225,14 @@ static bool judge_orphan(struct conversation *c, const struct event *e, struct v
 	}
 	/* More was asked than is remembered: one of those may be answered here. */
 	const struct asked *oldest = &c->asked[c->at % ASKED];
-	if (oldest->used && e->at.ts_ns - oldest->at_ns < WITHIN_NS)
+	if (oldest->tx != 0 && e->at.ts_ns - oldest->at_ns < WITHIN_NS)
 		return false;
 	*n = note_of(VIEW_UNASKED_REPLY, e);
 	n->detail = recent ? "another request was under way" : "no request was under way";
 	return true;
 }
 
-static void orphan(struct conversation *c, const struct event *e)
+static RARE void orphan(struct conversation *c, const struct event *e)
 {
 	enum { PAIRS = 3 }; /* before that the capture may have begun in mid-conversation */
 	struct view_note n;
@@ -223,10 +241,10 @@ static void orphan(struct conversation *c, const struct event *e)
 }
 
 /* The end that should have asked speaks again. */
-static void confirm(struct view *v, struct conversation *c, const struct event *e)
+static RARE void confirm(struct view *v, struct conversation *c, const struct event *e)
 {
 	struct held *h = &c->held;
-	if (!h->used || e->from == h->note.from)
+	if (e->from == h->note.from)
 		return;
 	h->used = false;
 	if (e->flow->blind_bytes[e->from] == h->blind && !(e->pdu->flags & PDU_RESYNCED))
@@ -235,7 +253,7 @@ static void confirm(struct view *v, struct conversation *c, const struct event *
 
 /* --- the watcher ------------------------------------------------------------------------- */
 
-static void tell_overlaps(struct view *v)
+static RARE void tell_overlaps(struct view *v)
 {
 	for (unsigned i = 0; i < v->overlaps; i++) {
 		struct view_note n = { .kind = VIEW_OVERLAP,
@@ -250,26 +268,31 @@ static void tell_overlaps(struct view *v)
 	v->overlaps = 0;
 }
 
+static inline void follow(struct view *v, const struct event *e)
+{
+	enum tx_role tx = e->pdu->tx;
+	struct conversation *c = conversation_of(v, e->flow);
+	if (tx == TX_REQUEST || tx == TX_REQUEST_SILENT) {
+		if (c->held.used)
+			confirm(v, c, e);
+		if (e->has_tx)
+			now_asked(c, e);
+	} else if (e->verdict.outcome == VERDICT_ORPHAN_REPLY) {
+		orphan(c, e);
+	} else if (e->has_tx && tx == TX_REPLY) {
+		answered(v, c, e);
+	}
+}
+
 static void on_pdu(void *self, const struct event *e)
 {
 	struct view *v = self;
 	if (v->overlaps > 0)
 		tell_overlaps(v);
-	if (e->pdu->tx == TX_NONE || e->pdu->dissector->office) {
+	if (e->pdu->tx != TX_NONE && !e->pdu->dissector->office)
+		follow(v, e);
+	if (e->pdu->dissector == &dnp3_dissector)
 		stations_pdu(v->stations, e);
-		return;
-	}
-	struct conversation *c = conversation_of(v, e->flow);
-	if (e->pdu->tx == TX_REQUEST || e->pdu->tx == TX_REQUEST_SILENT) {
-		confirm(v, c, e);
-		if (e->has_tx)
-			now_asked(c, e);
-	} else if (e->verdict.outcome == VERDICT_ORPHAN_REPLY) {
-		orphan(c, e);
-	} else if (e->has_tx && e->pdu->tx == TX_REPLY) {
-		answered(v, c, e);
-	}
-	stations_pdu(v->stations, e);
 }
 
 static void forget(struct view *v, const struct flow *f)

@@ -6,8 +6,6 @@
 #include "sensor/limiter.h"
 #include "sensor/view.h"
 
-extern const struct dissector dnp3_dissector;
-
 enum {
 	STATIONS = 4096, /* a power of two; two that meet in a place forget each other */
 	WRITE = 2,
@@ -82,7 +80,7 @@ uint64_t dnp3_control_digest(const struct pdu *p)
 	struct item_cursor c = p->items;
 	struct item it;
 	uint64_t key = 1;
-	if (p->dissector != &dnp3_dissector || p->items.dissector == NULL ||
+	if (p->items.dissector == NULL ||
 		(p->code != RESPONSE && (p->code < SELECT || p->code > DIRECT_OPERATE)))
 		return 0;
 	for (unsigned i = 0; i < LOOKED_AT && items_next(&c, &it); i++) {
@@ -253,8 +251,7 @@ static void response(struct stations *s, const struct event *e)
 void stations_pdu(struct stations *s, const struct event *e)
 {
 	const struct pdu *p = e->pdu;
-	if (p->dissector != &dnp3_dissector || p->malformed != NULL || p->code == PDU_NO_CODE ||
-		(p->flags & PDU_OVERLAP))
+	if (p->malformed != NULL || p->code == PDU_NO_CODE || (p->flags & PDU_OVERLAP))
 		return;
 	if (p->code == RESPONSE || p->code == UNSOLICITED)
 		response(s, e);
