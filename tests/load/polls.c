@@ -182,8 +182,9 @@ static void ask(struct connection *c)
 static void compare(struct connection *c)
 {
 	uint64_t *said = &c->said[c->poller.question];
-	c->tally->again += *said != 0;
-	c->tally->same += *said == c->poller.content;
+	bool again = *said != 0;
+	c->tally->again += again;
+	c->tally->same += again && *said == c->poller.content;
 	*said = c->poller.content;
 }
 

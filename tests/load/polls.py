@@ -140,6 +140,19 @@ def check_shares(told, check):
     check(0.5 < same / again < 0.75, "polls: %.2f of the replies are as the one before" % (same / again))
 
 
+def told_of(events):
+    """Alerts above low, and points of which a value was told."""
+    loud, followed = set(), set()
+    with open(events, encoding="utf-8") as f:
+        for line in f:
+            event = json.loads(line)
+            if event["event_type"] == "value":
+                followed.add(event["value"]["fields"]["point"])
+            elif event["event_type"] == "alert" and event["alert"]["severity"] < 4:
+                loud.add(event["alert"]["signature"])
+    return loud, followed
+
+
 def check_sensor(sensor, rules, program, folder, check):
     """Each message is read, none is odd; and what is normal was learned, so that nothing is new."""
     names = ("first.pcap", "polls.pcap", "site.yaml", "polls.yaml", "events.json")
@@ -158,11 +171,8 @@ def check_sensor(sensor, rules, program, folder, check):
     read["s7comm"] += read.pop("cotp")
     check(read == {service: told[service]["messages"] for service in READERS}, "polls: the sensor reads each message")
     check("anomalies 0" in said and "nothing: every byte was" in said, "polls: and none is odd")
-    with open(events, encoding="utf-8") as f:
-        came = [json.loads(line) for line in f]
-    loud = {e["alert"]["signature"] for e in came if e["event_type"] == "alert" and e["alert"]["severity"] < 4}
+    loud, followed = told_of(events)
     check(not loud, "polls: nothing above low is said of it, nothing is beyond the baseline %s" % (loud or ""))
-    followed = {e["value"]["fields"]["point"] for e in came if e["event_type"] == "value"}
     points = set(re.findall(r"^ *(\w+): \{", "\n".join(everything.POLLED.values()), re.M))
     check(followed == points, "polls: points of all three protocols are followed %s" % (points ^ followed or ""))
 

@@ -167,8 +167,8 @@ static uint8_t *put_static(const struct poller *p, uint8_t *at)
 static size_t answer(struct poller *p, uint8_t out[POLLER_BYTES])
 {
 	uint8_t fragment[APPLICATION_MAX], *at = fragment + 4;
-	uint8_t asked = p->question == INTEGRITY ? 7 : (uint8_t)(1u << p->question);
-	uint8_t told = p->dnp3.waiting & asked;
+	unsigned asked = p->question == INTEGRITY ? 7 : 1u << p->question;
+	uint8_t told = (uint8_t)(p->dnp3.waiting & asked);
 	for (unsigned i = 0; i < CLASSES; i++)
 		if (told >> i & 1)
 			at = put_events(p, i, at);
