@@ -1,4 +1,4 @@
-/* oui.c - a sorted table of 24-bit numbers, and their names one behind the other. */
+/* oui.c - a hash table of 24-bit numbers, and their names one behind the other. */
 #include "sensor/oui.h"
 
 #include <errno.h>
@@ -8,16 +8,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_MAX = 64 * 1024 * 1024 };
+enum { FILE_MAX = 64 * 1024 * 1024, SLOTS = 4096 };
 
 struct maker {
 	uint32_t oui;
-	uint32_t name; /* offset in names */
+	uint32_t name; /* offset in names, plus 1; 0: a free slot */
 };
 
 struct oui {
-	struct maker *maker;
-	size_t count, cap;
+	struct maker *slot; /* a power of two, at most half full */
+	size_t slots, count;
 	char *names;
 	size_t used, room;
 };
@@ -30,39 +30,52 @@ static int digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "080006     (base 16)", then blanks: where the name begins; NULL if the line is another. */
-static const char *read_number(const char *at, const char *end, uint32_t *oui)
+/* "080006     (base 16)" at the start of a line: the number before @at, where "(" stands. */
+static bool read_number(const char *text, const char *at, uint32_t *oui)
 {
-	static const char base[] = "(base 16)";
 	uint32_t v = 0;
-	if (end - at < 6)
-		return NULL;
-	for (unsigned i = 0; i < 6; i++, at++) {
-		int d = digit(*at);
+	while (at > text && at[-1] == ' ')
+		at--;
+	if (at - text < 6 || (at - text > 6 && at[-7] != '\n'))
+		return false;
+	for (int i = -6; i < 0; i++) {
+		int d = digit(at[i]);
 		if (d < 0)
-			return NULL;
+			return false;
 		v = v << 4 | (uint32_t)d;
 	}
-	while (at < end && *at == ' ')
-		at++;
-	if ((size_t)(end - at) < sizeof base - 1 || memcmp(at, base, sizeof base - 1) != 0)
-		return NULL;
-	for (at += sizeof base - 1; at < end && (*at == ' ' || *at == '\t');)
-		at++;
 	*oui = v;
-	return at;
+	return true;
 }
 
-static bool room_for(struct oui *o, size_t name)
+/* Where the number is, or the free slot it would take. */
+static struct maker *slot_of(const struct oui *o, uint32_t number)
 {
-	if (o->count == o->cap) {
-		size_t cap = o->cap == 0 ? 4096 : o->cap * 2;
-		struct maker *grown = cap > OUI_MAX ? NULL : realloc(o->maker, cap * sizeof *grown);
-		if (grown == NULL)
-			return false;
-		o->maker = grown;
-		o->cap = cap;
-	}
+	size_t mask = o->slots - 1, i = (number * UINT32_C(0x9e3779b1) >> 7) & mask;
+	while (o->slot[i].name != 0 && o->slot[i].oui != number)
+		i = (i + 1) & mask;
+	return &o->slot[i];
+}
+
+static bool room_for_number(struct oui *o)
+{
+	if (o->count * 2 < o->slots)
+		return true;
+	struct oui more = { .slots = o->slots == 0 ? SLOTS : o->slots * 2 };
+	more.slot = more.slots > 2 * OUI_MAX ? NULL : calloc(more.slots, sizeof *more.slot);
+	if (more.slot == NULL)
+		return false;
+	for (size_t i = 0; i < o->slots; i++)
+		if (o->slot[i].name != 0)
+			*slot_of(&more, o->slot[i].oui) = o->slot[i];
+	free(o->slot);
+	o->slot = more.slot;
+	o->slots = more.slots;
+	return true;
+}
+
+static bool room_for_name(struct oui *o, size_t name)
+{
 	while (o->used + name > o->room) {
 		size_t room = o->room == 0 ? 65536 : o->room * 2;
 		char *grown = room > OUI_NAMES ? NULL : realloc(o->names, room);
@@ -74,69 +87,42 @@ static bool room_for(struct oui *o, size_t name)
 	return true;
 }
 
+/* Of numbers given twice the first stays. */
 static void add(struct oui *o, uint32_t number, const char *name, const char *end)
 {
+	while (name < end && (*name == ' ' || *name == '\t'))
+		name++;
 	while (end > name && (end[-1] == '\r' || end[-1] == ' ' || end[-1] == '\t'))
 		end--;
-	size_t n = (size_t)(end - name);
-	if (n > OUI_NAME)
-		n = OUI_NAME;
-	if (n == 0 || !room_for(o, n + 1))
+	size_t whole = (size_t)(end - name), n = whole > OUI_NAME ? OUI_NAME : whole;
+	if (n == 0 || memchr(name, '\0', whole) != NULL || !room_for_number(o))
 		return;
+	struct maker *m = slot_of(o, number);
+	if (m->name != 0 || !room_for_name(o, n + 1))
+		return;
+	*m = (struct maker){ number, (uint32_t)o->used + 1 };
 	memcpy(o->names + o->used, name, n);
 	o->names[o->used + n] = '\0';
-	o->maker[o->count++] = (struct maker){ number, (uint32_t)o->used };
 	o->used += n + 1;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const struct maker *x = a, *y = b;
-	return (x->oui > y->oui) - (x->oui < y->oui);
-}
-
-/* Numbers given twice: the first stays. */
-static int by_number_then_place(const void *a, const void *b)
-{
-	const struct maker *x = a, *y = b;
-	int order = by_number(a, b);
-	return order != 0 ? order : (x->name > y->name) - (x->name < y->name);
-}
-
-static void sort(struct oui *o)
-{
-	size_t kept = 0;
-	if (o->count == 0)
-		return;
-	qsort(o->maker, o->count, sizeof *o->maker, by_number_then_place);
-	for (size_t i = 0; i < o->count; i++)
-		if (i == 0 || o->maker[i].oui != o->maker[kept - 1].oui)
-			o->maker[kept++] = o->maker[i];
-	o->count = kept;
-}
-
-static bool holds_nul(const char *text, const char *end)
-{
-	while (text < end && *text != '\0')
-		text++;
-	return text < end;
+	o->count++;
 }
 
 struct oui *oui_parse(const char *text, size_t len)
 {
+	static const char base[] = "(base 16)";
+	const size_t base_len = sizeof base - 1;
 	struct oui *o = calloc(1, sizeof *o);
-	const char *end = text + len;
-	while (o != NULL && text < end) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		const char *line_end = newline == NULL ? end : newline;
+	const char *end = text + len, *at = text;
+	while (o != NULL && (at = memchr(at, '(', (size_t)(end - at))) != NULL) {
 		uint32_t number;
-		const char *name = read_number(text, line_end, &number);
-		if (name != NULL && !holds_nul(name, line_end))
-			add(o, number, name, line_end);
-		text = newline == NULL ? end : newline + 1;
+		bool found = (size_t)(end - at) >= base_len && memcmp(at, base, base_len) == 0 &&
+			     read_number(text, at, &number);
+		at += found ? base_len : 1;
+		if (found) {
+			const char *newline = memchr(at, '\n', (size_t)(end - at));
+			add(o, number, at, newline == NULL ? end : newline);
+		}
 	}
-	if (o != NULL)
-		sort(o);
 	return o;
 }
 
@@ -167,18 +153,18 @@ void oui_free(struct oui *o)
 {
 	if (o == NULL)
 		return;
-	free(o->maker);
+	free(o->slot);
 	free(o->names);
 	free(o);
 }
 
 const char *oui_name(const struct oui *o, const uint8_t mac[6])
 {
-	struct maker key = { (uint32_t)mac[0] << 16 | (uint32_t)mac[1] << 8 | mac[2], 0 };
 	if (o == NULL || o->count == 0 || (mac[0] & 3) != 0) /* of a group, or given locally */
 		return NULL;
-	const struct maker *m = bsearch(&key, o->maker, o->count, sizeof key, by_number);
-	return m == NULL ? NULL : o->names + m->name;
+	uint32_t number = (uint32_t)mac[0] << 16 | (uint32_t)mac[1] << 8 | mac[2];
+	uint32_t name = slot_of(o, number)->name;
+	return name == 0 ? NULL : o->names + name - 1;
 }
 
 size_t oui_count(const struct oui *o)
