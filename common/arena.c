@@ -21,7 +21,7 @@ static void die(void)
 	exit(1);
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+static void *take(struct arena *a, size_t size)
 {
 	if (size > SIZE_MAX / 2)
 		die();
@@ -43,8 +43,12 @@ void *arena_alloc(struct arena *a, size_t size)
 	a->at += size;
 	a->left -= size;
 	a->total += size;
-	memset(p, 0, size);
 	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	return memset(take(a, size), 0, size);
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
@@ -56,23 +60,29 @@ void *arena_array(struct arena *a, size_t count, size_t size)
 
 char *arena_text(struct arena *a, const char *text, size_t len)
 {
-	char *copy = arena_alloc(a, len + 1);
+	char *copy = take(a, len + 1);
 	if (len > 0)
 		memcpy(copy, text, len);
+	copy[len] = '\0';
 	return copy;
 }
 
 char *arena_printf(struct arena *a, const char *format, ...)
 {
-	va_list args;
-	char *made = NULL;
+	va_list args, again;
+	char memory[256];
 	va_start(args, format);
-	int n = vasprintf(&made, format, args);
+	va_copy(again, args);
+	int n = vsnprintf(memory, sizeof memory, format, args);
 	va_end(args);
 	if (n < 0)
 		die();
-	char *text = arena_text(a, made, (size_t)n);
-	free(made);
+	char *text = take(a, (size_t)n + 1);
+	if ((size_t)n < sizeof memory)
+		memcpy(text, memory, (size_t)n + 1);
+	else
+		vsnprintf(text, (size_t)n + 1, format, again);
+	va_end(again);
 	return text;
 }
 

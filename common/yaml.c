@@ -15,7 +15,8 @@ enum {
 	NODES_MAX = 2000000,
 	ANCHORS_MAX = 1000,
 	DOCUMENTS_MAX = 100000,
-	RESTARTS_MAX = 1000
+	RESTARTS_MAX = 1000,
+	SMALL_MAP = 24
 };
 enum { FILE_MAX = 16 * 1024 * 1024 };
 
@@ -39,9 +40,10 @@ struct loader {
 	size_t lines_before; /* of the file, where this parser started */
 	size_t nodes;        /* of the file so far */
 	size_t anchor_count;
-	struct anchor anchors[ANCHORS_MAX];
-	struct yaml **documents; /* grows by doubling */
-	size_t document_cap;
+	struct anchor *anchors; /* room for ANCHORS_MAX once there is one */
+	struct yaml **open;     /* children of lists and maps that are not yet closed */
+	size_t open_count, open_cap;
+	size_t document_cap; /* of owner->file.document: grows by doubling */
 };
 
 /* What a node weighs, once read. */
@@ -107,6 +109,8 @@ static struct anchor *anchor_add(struct loader *l, const yaml_event_t *e, const 
 		fault_at(l, e->start_mark, "too many anchors", "");
 		return NULL;
 	}
+	if (l->anchors == NULL)
+		l->anchors = arena_array(&l->owner->arena, ANCHORS_MAX, sizeof *l->anchors);
 	struct anchor *a = &l->anchors[l->anchor_count++];
 	*a = (struct anchor){ .name = arena_text(&l->owner->arena, (const char *)name,
 				      strlen((const char *)name)) };
@@ -145,25 +149,35 @@ static struct yaml *alias(struct loader *l, const yaml_event_t *e, unsigned dept
 
 static struct yaml *read_node(struct loader *l, yaml_event_t *e, unsigned depth, struct weight *w);
 
-/* Children while their number is not known. */
-struct pending {
-	struct yaml **node;
-	size_t count, cap;
-};
-
-static void pending_add(struct pending *p, struct yaml *node)
+static void open_add(struct loader *l, struct yaml *node)
 {
-	if (p->count == p->cap) {
-		size_t cap = p->cap == 0 ? 8 : p->cap * 2;
-		struct yaml **grown = realloc(p->node, cap * sizeof(struct yaml *));
+	if (l->open_count == l->open_cap) {
+		size_t cap = l->open_cap == 0 ? 256 : l->open_cap * 2;
+		struct yaml **grown = realloc(l->open, cap * sizeof(struct yaml *));
 		if (grown == NULL) {
 			fputs("bongsu: out of memory\n", stderr);
 			exit(1);
 		}
-		p->node = grown;
-		p->cap = cap;
+		l->open = grown;
+		l->open_cap = cap;
 	}
-	p->node[p->count++] = node;
+	l->open[l->open_count++] = node;
+}
+
+/* What was opened from @from on becomes the children of @node: in a map each behind its key. */
+static void close_node(struct loader *l, struct yaml *node, size_t from)
+{
+	size_t step = node->kind == YAML_MAP ? 2 : 1, count = (l->open_count - from) / step;
+	struct yaml **parts = arena_array(&l->owner->arena, count * step, sizeof(struct yaml *));
+	node->count = count;
+	node->child = parts;
+	node->key = step == 2 ? parts + count : NULL;
+	for (size_t i = 0; i < count; i++) {
+		node->child[i] = l->open[from + i * step + step - 1];
+		if (step == 2)
+			node->key[i] = l->open[from + i * 2];
+	}
+	l->open_count = from;
 }
 
 static int by_text(const void *a, const void *b)
@@ -177,9 +191,21 @@ static int by_text(const void *a, const void *b)
 	return (x->column > y->column) - (x->column < y->column);
 }
 
+/* Most maps are small, and their keys differ in length or in the first letter. */
+static bool all_differ(const struct yaml *map)
+{
+	for (size_t i = 1; i < map->count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (map->key[i]->len == map->key[k]->len &&
+				map->key[i]->text[0] == map->key[k]->text[0] &&
+				strcmp(map->key[i]->text, map->key[k]->text) == 0)
+				return false;
+	return true;
+}
+
 static void refuse_duplicates(struct loader *l, const struct yaml *map)
 {
-	if (map->count < 2)
+	if (map->count < 2 || (map->count <= SMALL_MAP && all_differ(map)))
 		return;
 	struct yaml **sorted = malloc(map->count * sizeof(struct yaml *));
 	if (sorted == NULL)
@@ -210,7 +236,7 @@ static bool key_is_fine(struct loader *l, const yaml_event_t *e, const struct ya
 /* Reads up to the event that closes the list or map. False: the document is lost. */
 static bool read_children(struct loader *l, struct yaml *node, unsigned depth, struct weight *w)
 {
-	struct pending children = { 0 }, keys = { 0 };
+	size_t from = l->open_count;
 	bool map = node->kind == YAML_MAP, ok = false;
 	for (;;) {
 		yaml_event_t e;
@@ -223,27 +249,17 @@ static bool read_children(struct loader *l, struct yaml *node, unsigned depth, s
 			break;
 		}
 		struct yaml *child = read_node(l, &e, depth + 1, &one);
-		bool wants_key = map && keys.count == children.count;
+		bool wants_key = map && (l->open_count - from) % 2 == 0;
 		bool fine = child != NULL && (!wants_key || key_is_fine(l, &e, child));
 		yaml_event_delete(&e);
 		if (!fine)
 			break;
-		pending_add(wants_key ? &keys : &children, child);
+		open_add(l, child);
 		w->nodes += one.nodes;
 		if (one.height + 1 > w->height)
 			w->height = one.height + 1;
 	}
-	node->count = children.count;
-	node->child = arena_array(&l->owner->arena, children.count, sizeof(struct yaml *));
-	memcpy(node->child, children.node != NULL ? children.node : node->child,
-		children.count * sizeof(struct yaml *));
-	if (map) {
-		node->key = arena_array(&l->owner->arena, children.count, sizeof(struct yaml *));
-		memcpy(node->key, keys.node != NULL ? keys.node : node->key,
-			children.count * sizeof(struct yaml *));
-	}
-	free(children.node);
-	free(keys.node);
+	close_node(l, node, from);
 	if (ok && map)
 		refuse_duplicates(l, node);
 	return ok;
@@ -422,15 +438,9 @@ struct yaml_file *yaml_parse(
 		text_list_add(faults, "%s: larger than %d MiB", path, FILE_MAX >> 20);
 		return &o->file;
 	}
-	struct loader *l = calloc(1, sizeof *l);
-	if (l == NULL) {
-		text_list_add(faults, "%s: out of memory", path);
-		return &o->file;
-	}
-	l->owner = o;
-	l->faults = faults;
-	read_all(l, text, len);
-	free(l);
+	struct loader l = { .owner = o, .faults = faults };
+	read_all(&l, text, len);
+	free(l.open);
 	return &o->file;
 }
 

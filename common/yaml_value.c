@@ -10,8 +10,9 @@ const struct yaml *yaml_get(const struct yaml *map, const char *key)
 {
 	if (map == NULL || map->kind != YAML_MAP)
 		return NULL;
+	size_t len = strlen(key);
 	for (size_t i = 0; i < map->count; i++)
-		if (strcmp(map->key[i]->text, key) == 0)
+		if (map->key[i]->len == len && memcmp(map->key[i]->text, key, len) == 0)
 			return map->child[i];
 	return NULL;
 }
@@ -84,7 +85,7 @@ bool yaml_real(const struct yaml *node, double *out)
 static bool is_one_of(const char *text, const char *const *words)
 {
 	for (; *words != NULL; words++)
-		if (strcmp(text, *words) == 0)
+		if (text[0] == **words && strcmp(text, *words) == 0)
 			return true;
 	return false;
 }

@@ -2,7 +2,6 @@
 #include "sensor/rule_impl.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 
 enum { TAGS_MAX = 64, JSON_MAX = 16384 };
 
@@ -16,6 +15,15 @@ static const char *text_of(struct loader *l, const struct yaml *map, const char 
 	if (y != NULL || wanted)
 		fault(l, y != NULL ? y : map, "missing or no text: %s", key);
 	return NULL;
+}
+
+/* Of an id in any case. */
+static uint32_t id_hash(const char *id)
+{
+	uint32_t h = 2166136261u;
+	for (; *id != '\0'; id++)
+		h = (h ^ (uint32_t)tolower((unsigned char)*id)) * 16777619u;
+	return h;
 }
 
 static bool is_known_tactic(const struct attack *a, const char *id)
@@ -44,15 +52,17 @@ static void read_tactics(struct loader *l, const struct yaml *list)
 	}
 }
 
-static void read_technique(struct loader *l, const struct yaml *y, struct technique *t)
+/* False: it lacks an id, which was told. */
+static bool read_technique(struct loader *l, const struct yaml *y, struct technique *t)
 {
+	*t = (struct technique){ 0 };
 	t->v18 = text_of(l, y, "v18", true);
 	t->v19 = text_of(l, y, "v19", true);
 	t->name = text_of(l, y, "name", true);
 	const struct yaml *tactics = yaml_get(y, "tactics");
 	if (tactics == NULL || tactics->kind != YAML_LIST) {
 		fault(l, y, "missing tactics");
-		return;
+		return false;
 	}
 	t->tactic = arena_array(&l->rules->arena, tactics->count, sizeof *t->tactic);
 	for (size_t i = 0; i < tactics->count; i++) {
@@ -62,6 +72,11 @@ static void read_technique(struct loader *l, const struct yaml *y, struct techni
 		else
 			fault(l, id, "unknown tactic");
 	}
+	if (t->v18 == NULL || t->v19 == NULL)
+		return false;
+	t->v18_hash = id_hash(t->v18);
+	t->v19_hash = id_hash(t->v19);
+	return true;
 }
 
 void attack_load(struct loader *l)
@@ -82,7 +97,9 @@ void attack_load(struct loader *l)
 		l->attack.technique =
 			arena_array(&l->rules->arena, list->count, sizeof *l->attack.technique);
 		for (size_t i = 0; i < list->count; i++)
-			read_technique(l, list->child[i], &l->attack.technique[l->attack.count++]);
+			if (read_technique(
+				    l, list->child[i], &l->attack.technique[l->attack.count]))
+				l->attack.count++;
 	}
 	l->attack.known = l->faults->count == faults;
 	yaml_file_free(file);
@@ -119,14 +136,15 @@ static bool is_technique_id(const char *id)
 
 static const struct technique *technique_of(struct loader *l, const char *id)
 {
+	uint32_t hash = id_hash(id);
 	for (size_t i = 0; i < l->attack.count; i++) {
 		const struct technique *t = &l->attack.technique[i];
-		if (strcasecmp(t->v19, id) == 0)
+		if (t->v19_hash == hash && strcasecmp(t->v19, id) == 0)
 			return t;
 	}
 	for (size_t i = 0; i < l->attack.count; i++) {
 		const struct technique *t = &l->attack.technique[i];
-		if (strcasecmp(t->v18, id) == 0)
+		if (t->v18_hash == hash && strcasecmp(t->v18, id) == 0)
 			return t;
 	}
 	return NULL;
@@ -150,6 +168,7 @@ static void technique_tag(struct loader *l, const struct yaml *y, const char *id
 	}
 	if (t == NULL) {
 		struct technique *made = &g->made[g->techniques];
+		*made = (struct technique){ 0 };
 		made->v18 = made->v19 = upper(l, id);
 		t = made;
 	}
@@ -180,11 +199,18 @@ static void attack_tag(struct loader *l, const struct yaml *y, const char *rest,
 		fault(l, y, "tag attack.%s is neither a technique nor a tactic", rest);
 }
 
+static bool is_tag(const char *c)
+{
+	while ((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '_' || *c == '.' ||
+		*c == '-')
+		c++;
+	return *c == '\0';
+}
+
 static void one_tag(struct loader *l, const struct yaml *y, struct tags *g)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
 	const char *dot = y->kind == YAML_TEXT ? strchr(y->text, '.') : NULL;
-	if (dot == NULL || dot == y->text || dot[1] == '\0' || strspn(y->text, letters) != y->len) {
+	if (dot == NULL || dot == y->text || dot[1] == '\0' || !is_tag(y->text)) {
 		fault(l, y, "a tag is namespace.name in lower case");
 		return;
 	}
@@ -198,6 +224,7 @@ static void one_tag(struct loader *l, const struct yaml *y, struct tags *g)
 
 static void read_tags(struct loader *l, const struct yaml *list, struct tags *g)
 {
+	g->techniques = g->tactics = g->cves = g->others = 0;
 	if (list == NULL)
 		return;
 	if (list->kind != YAML_LIST || list->count > TAGS_MAX) {
@@ -221,7 +248,9 @@ static void list_open(struct buf *b, const char *name)
 {
 	if (b->at[b->len - 1] != '{')
 		buf_char(b, ',');
-	buf_printf(b, "\"%s\":[", name);
+	buf_char(b, '"');
+	buf_str(b, name);
+	buf_lit(b, "\":[");
 }
 
 static void texts(struct buf *b, const char *name, const char *const *text, size_t count)
@@ -277,21 +306,18 @@ void attack_render(struct loader *l, const struct metadata *m, struct rule *rule
 		"Critical" };
 	char memory[JSON_MAX];
 	struct buf b = buf_over(memory, sizeof memory);
-	struct tags *g = calloc(1, sizeof *g);
-	if (g == NULL)
-		abort();
-	read_tags(l, m->tags, g);
+	struct tags g;
+	read_tags(l, m->tags, &g);
 	buf_char(&b, '{');
-	techniques(&b, g);
-	tactics(&b, l, g);
+	techniques(&b, &g);
+	tactics(&b, l, &g);
 	texts(&b, "signature_severity", &severity[m->level], 1);
-	texts(&b, "cve", g->cve, g->cves);
+	texts(&b, "cve", g.cve, g.cves);
 	texts(&b, "sigma_id", &m->id, 1);
-	texts(&b, "tag", g->other, g->others);
+	texts(&b, "tag", g.other, g.others);
 	buf_char(&b, '}');
 	if (b.full)
 		fault(l, m->tags, "too long altogether");
 	rule->metadata_json = arena_text(&l->rules->arena, b.at, b.len);
-	rule->attck_v18_json = v18_json(l, g);
-	free(g);
+	rule->attck_v18_json = v18_json(l, &g);
 }

@@ -1,6 +1,7 @@
 /* rule_correlation.c - documents with correlation:, read once all rules are known. */
 #include "sensor/rule_impl.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -48,7 +49,9 @@ static bool is_text(const struct yaml *y)
 
 static bool is_called(const struct compiled *c, const char *word)
 {
-	return strcasecmp(c->rule.id, word) == 0 || strcmp(c->name, word) == 0;
+	return (c->rule.id[0] == tolower((unsigned char)word[0]) &&
+		       strcasecmp(c->rule.id, word) == 0) ||
+	       (c->name[0] == word[0] && strcmp(c->name, word) == 0);
 }
 
 static struct compiled *rule_called(const struct rules *r, const char *word)

@@ -482,8 +482,9 @@ struct word_list { /* a %name% list, read */
 };
 
 struct technique {
-	const char *id, *v18, *v19, *name; /* id: as tagged, either version, lower case */
-	const char **tactic;               /* TA ids */
+	const char *v18, *v19, *name;
+	uint32_t v18_hash, v19_hash;
+	const char **tactic; /* TA ids */
 	size_t tactics;
 };
 

@@ -40,7 +40,7 @@ static const char *const other_services[] = { "flow", "sensor", NULL };
 static int word_index(const char *word, const char *const *words)
 {
 	for (int i = 0; words[i] != NULL; i++)
-		if (strcmp(words[i], word) == 0)
+		if (words[i][0] == word[0] && strcmp(words[i], word) == 0)
 			return i;
 	return -1;
 }

@@ -72,7 +72,7 @@ static const struct {
 static bool by_name(struct values *v, const struct yaml *y, union number *out)
 {
 	for (const struct code_name *c = v->ref->field->codes; c != NULL && c->name != NULL; c++)
-		if (strcmp(c->name, y->text) == 0) {
+		if (c->name[0] == y->text[0] && strcmp(c->name, y->text) == 0) {
 			out->u = c->code;
 			return true;
 		}

@@ -7,6 +7,7 @@ enum { DIR_SHIFT = 32, OUTCOME_SHIFT = 40, VALUE_BITS = 16, VALUE_MAX = 0xffff, 
 
 struct chosen {
 	uint8_t depth[PDU_FIELDS]; /* 1 + of the highest split on the field, 0: none */
+	uint8_t deepest;
 };
 
 /* Fields with few values, that is: an address would make every event a shape of its own. */
@@ -20,6 +21,7 @@ static void choose(struct chosen *c, const struct split *s, uint8_t depth)
 {
 	for (; s != NULL && s->kind == SPLIT_FIELD; s = s->rest, depth++) {
 		uint8_t *at = &c->depth[s->ref.index];
+		c->deepest = depth > c->deepest ? depth : c->deepest;
 		if (is_shaping(s) && (*at == 0 || *at > depth))
 			*at = depth;
 		for (uint32_t i = 0; i < s->dense; i++)
@@ -33,7 +35,7 @@ void plan_fields(struct group *g)
 {
 	struct chosen c = { 0 };
 	choose(&c, g->tree, 1);
-	for (unsigned depth = 1; depth <= UINT8_MAX; depth++)
+	for (unsigned depth = 1; depth <= c.deepest; depth++)
 		for (unsigned i = 0; i < PDU_FIELDS && g->shape_fields < SHAPE_FIELDS; i++)
 			if (c.depth[i] == depth)
 				g->shape_field[g->shape_fields++] = (uint8_t)i;

@@ -527,6 +527,26 @@ static void the_shipped_rules_load(void **state)
 	rules_free(r);
 }
 
+/* A rule that names a technique is read all the same. */
+static void a_table_with_a_hole_is_a_fault(void **state)
+{
+	(void)state;
+	static const char table[] =
+		"tactics: []\ntechniques:\n  - {v18: T0801, name: x, tactics: []}\n"
+		"  - {v18: T0802, v19: T0802, name: y, tactics: []}\n",
+			  one[] = RULE "tags: [attack.t0801, attack.t0802]\n";
+	char path[] = "/tmp/test_attack_XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0 && write(fd, table, sizeof table - 1) == (ssize_t)(sizeof table - 1));
+	close(fd);
+	const struct rule_source from = { .dissectors = toy_dissectors, .attack_table = path };
+	text_list_free(&faults);
+	assert_null(rules_parse(&from, "t.yaml", one, sizeof one - 1, &faults));
+	assert_int_equal(faults.count, 1);
+	assert_non_null(strstr(faults.text[0], ":3:5: missing or no text: v19"));
+	unlink(path);
+}
+
 static int done(void **state)
 {
 	(void)state;
@@ -546,6 +566,7 @@ int main(void)
 		cmocka_unit_test(folders_are_read_in_order_and_lists_from_files),
 		cmocka_unit_test(sids_collide_only_once),
 		cmocka_unit_test(the_shipped_rules_load),
+		cmocka_unit_test(a_table_with_a_hole_is_a_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, done);
 }

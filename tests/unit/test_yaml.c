@@ -75,6 +75,29 @@ static void what_nobody_meant_is_a_fault(void **state)
 	}
 }
 
+/* Small maps are compared key by key, large ones are sorted. */
+static void a_key_given_twice_is_found_in_a_map_of_any_size(void **state)
+{
+	(void)state;
+	for (unsigned keys = 2; keys < 60; keys++)
+		for (unsigned twice = 0; twice < keys; twice++) {
+			char text[1024];
+			int len = 0;
+			for (unsigned k = 0; k < keys; k++)
+				len += snprintf(
+					text + len, sizeof text - (size_t)len, "k%u: 1\n", k);
+			snprintf(text + len, sizeof text - (size_t)len, "k%u: 2\n", twice);
+			char told[96];
+			snprintf(told, sizeof told,
+				"f.yaml:%u:1: duplicate key k%u (first on line %u)", keys + 1,
+				twice, twice + 1);
+			struct yaml_file *f = parse(text);
+			assert_int_equal(faults.count, 1);
+			assert_string_equal(faults.text[0], told);
+			yaml_file_free(f);
+		}
+}
+
 static void one_broken_document_hides_no_other(void **state)
 {
 	(void)state;
@@ -282,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_know_where_they_stand),
 		cmocka_unit_test(what_nobody_meant_is_a_fault),
+		cmocka_unit_test(a_key_given_twice_is_found_in_a_map_of_any_size),
 		cmocka_unit_test(one_broken_document_hides_no_other),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(aliases_share_and_bombs_do_not_explode),
