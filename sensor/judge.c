@@ -177,6 +177,13 @@ static void keep(void *ctx, const char *name, const char *json, size_t len)
 		sinks_keep(j->o.tell->sinks, name, json, len);
 }
 
+static bool wants(void *ctx, const struct pdu *sketch)
+{
+	struct judge *j = ctx;
+	return judge_wants_transaction(j, sketch) ||
+	       (j->o.rules != NULL && rules_may_hold(j->o.rules, sketch));
+}
+
 static void said(void *ctx, const struct anomaly *a)
 {
 	judge_say(ctx, a);
@@ -347,6 +354,8 @@ void judge_rules(struct judge *j, struct rule_run *rules)
 {
 	judge_end(j);
 	j->o.rules = rules;
+	if (rules != NULL && j->o.watchers != NULL)
+		watchers_rules(j->o.watchers);
 }
 
 struct judge *judge_new(const struct judge_options *o)
@@ -376,7 +385,9 @@ struct judge *judge_new(const struct judge_options *o)
 		.content = on_content,
 		.stray = on_stray,
 	};
-	struct watch_out out = { .ctx = j, .observe = observed, .anomaly = said, .keep = keep };
+	struct watch_out out = {
+		.ctx = j, .observe = observed, .anomaly = said, .wants = wants, .keep = keep
+	};
 	if (o->watchers != NULL)
 		watchers_out(o->watchers, &out);
 	if (o->pdus != NULL)

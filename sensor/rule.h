@@ -100,9 +100,12 @@ enum { HITS_MAX = 64 };
  * verdict (hit.later). Returns how many. */
 size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits, size_t max);
 
-/* The same from memory, for an event whose print (event.h) was matched a while ago. False: it has to
- * be matched. */
+/* The same from memory, for an event whose print (event.h) was matched a while ago. False: it has
+ * to be matched. */
 bool rules_recall(struct rule_run *run, const struct event *e, struct hit *hits, size_t *count);
+
+/* Could any rule hold for an observation that begins like @sketch, whatever else is set? */
+bool rules_may_hold(struct rule_run *run, const struct pdu *sketch);
 
 /* Does one rule, told .later before, hold now that e->verdict is known? */
 bool rule_holds(

@@ -300,6 +300,7 @@ struct look {
 	const struct event *e;
 	const struct item *item; /* NULL: not known yet */
 	struct rule_run *run;
+	bool sketch; /* what the event does not have is not known yet */
 };
 
 enum tri node_holds(const struct node *node, const struct look *look);

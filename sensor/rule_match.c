@@ -70,6 +70,19 @@ bool rules_watch(const struct rules *rules, const struct dissector *d)
 	return g != NULL && g->tree != NULL;
 }
 
+bool rules_may_hold(struct rule_run *run, const struct pdu *sketch)
+{
+	struct event e;
+	event_begin(&e, NULL, 0, (struct stamp){ 0 }, sketch);
+	struct look look = { .e = &e, .run = run, .sketch = true };
+	for (size_t i = 0; i < run->rules->count; i++) {
+		const struct compiled *c = run->rules->rule[i];
+		if (c->dissector == sketch->dissector && node_holds(c->root, &look) != NO)
+			return true;
+	}
+	return false;
+}
+
 /* One walk over the tree of an event's protocol. */
 struct walk {
 	struct look look;

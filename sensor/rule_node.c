@@ -87,11 +87,20 @@ void node_done(struct node *n)
 
 /* --- values ------------------------------------------------------------------------------ */
 
+static bool is_of_kind(unsigned envelope)
+{
+	return envelope == ENV_APP_PROTO || envelope == ENV_PDU_DIR || envelope == ENV_PDU_NAME;
+}
+
 int look_values(const struct look *look, const struct field_ref *ref,
 	struct value made[ENVELOPE_VALUES], const struct value **at)
 {
 	const struct pdu *p = look->e->pdu;
 	*at = made;
+	if (look->sketch && (ref->source == FROM_ENVELOPE ? !is_of_kind(ref->index)
+							  : ref->source == FROM_HEADER &&
+								    !pdu_has(p, ref->index)))
+		return -1;
 	if (ref->source == FROM_ENVELOPE)
 		return envelope_get(look->e, ref->index, made);
 	if (ref->dissector != p->dissector)
@@ -350,7 +359,8 @@ enum tri node_holds(const struct node *n, const struct look *look)
 	enum tri all;
 	switch ((enum node_kind)n->kind) {
 	case NODE_QUICK:
-		return quick_holds(n->term, look->e->pdu);
+		return look->sketch ? term_holds(n->term, look)
+				    : quick_holds(n->term, look->e->pdu);
 	case NODE_TERM:
 		return term_holds(n->term, look);
 	case NODE_NOT:

@@ -211,6 +211,7 @@ static void *value_open(const struct watch *w, struct err *err)
 	}
 	v->watch = w;
 	v->points = &c->points;
+	v->wanted = UINT32_MAX;
 	v->settle_ns = (int64_t)c->settle_s * 1000000000;
 	v->settle_reads = (uint32_t)c->settle_reads;
 	if (start(v))
@@ -226,6 +227,7 @@ const struct watcher value_watcher = {
 	.close = value_close,
 	.flow = value_flow,
 	.change = value_change,
+	.rules = value_rules,
 	.pdu = value_pdu,
 	.anomaly = value_anomaly,
 	.tick = value_tick,

@@ -74,6 +74,7 @@ struct values {
 	struct asked *asked;  /* until the reply */
 	struct asked *jobs;   /* S7: what the device sends from time to time */
 	struct change change; /* of the last write */
+	uint32_t wanted;      /* bit per enum value_kind that anybody would hear of */
 	int64_t settle_ns;
 	uint32_t settle_reads;
 };
@@ -207,6 +208,8 @@ static inline struct finding finding_of(
 		.write = seen != NULL && seen->write };
 }
 
+/* Which kinds rules or outputs want: after they have changed. */
+void value_rules(void *self);
 void value_tell(const struct values *v, const struct finding *f);
 
 #endif

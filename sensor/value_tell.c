@@ -120,8 +120,23 @@ static void ends_of(const struct values *v, struct flow *f, const struct finding
 	watch_ends(v->watch, f, reader.ip.family == 0 ? &device : &reader, &device, of->at);
 }
 
+/* Values change all the time, and no rule needs to ask for that. */
+void value_rules(void *self)
+{
+	struct values *v = self;
+	struct pdu pdu;
+	v->wanted = 0;
+	for (unsigned kind = 0; kind < VALUE_KINDS; kind++) {
+		observation(&pdu, &value_service, kind_names[kind]);
+		pdu_cstr(&pdu, KIND, kind_names[kind]);
+		v->wanted |= (uint32_t)watch_wants(v->watch, &pdu) << kind;
+	}
+}
+
 void value_tell(const struct values *v, const struct finding *f)
 {
+	if (!(v->wanted >> f->kind & 1))
+		return;
 	const struct point *p = &v->points->point[f->point];
 	struct pdu pdu;
 	struct change change = { .type = FIELD_REAL,

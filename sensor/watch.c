@@ -114,10 +114,18 @@ void watchers_free(struct watchers *w)
 	free(w);
 }
 
+void watchers_rules(struct watchers *w)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (w->one[i].watcher->rules != NULL)
+			w->one[i].watcher->rules(w->one[i].self);
+}
+
 void watchers_out(struct watchers *w, const struct watch_out *out)
 {
 	for (unsigned i = 0; i < w->count; i++)
 		w->one[i].watch.out = *out;
+	watchers_rules(w);
 }
 
 void *watchers_state(const struct watchers *w, const char *name)
@@ -200,6 +208,11 @@ void watchers_finish(struct watchers *w, struct stamp now)
 }
 
 /* --- for watchers ------------------------------------------------------------------------ */
+
+bool watch_wants(const struct watch *w, const struct pdu *sketch)
+{
+	return w->out.wants == NULL || w->out.wants(w->out.ctx, sketch);
+}
 
 void observation(struct pdu *pdu, const struct dissector *service, const char *name)
 {

@@ -21,6 +21,8 @@ struct watch_out {
 	/* @flow and @pdu live as long as the call. */
 	void (*observe)(void *ctx, const struct event *e);
 	void (*anomaly)(void *ctx, const struct anomaly *a);
+	/* Would anybody hear of an observation that begins like @sketch? NULL: yes. */
+	bool (*wants)(void *ctx, const struct pdu *sketch);
 	/* The present state of a thing called @name, one line of JSON, where sinks keep such; NULL:
 	 * there is no such thing any more. The hook is NULL where nobody keeps them. */
 	void (*keep)(void *ctx, const char *name, const char *json, size_t len);
@@ -51,6 +53,8 @@ struct watcher {
 	/* Of which protocols it wants messages, for pdu and change; ends with NULL. NULL: of all.
 	 */
 	const struct dissector *const *reads;
+	/* There are rules, or others than before: ask again what watch_wants() says. */
+	void (*rules)(void *self);
 	/* After rules have judged it. @e->verdict of a reply is known; e->pdu->request of it is
 	 * what dissector.keep names. */
 	void (*pdu)(void *self, const struct event *e);
@@ -80,6 +84,7 @@ void watchers_out(struct watchers *w, const struct watch_out *out);
 /* The state of the watcher of that name; NULL: not wanted. */
 void *watchers_state(const struct watchers *w, const char *name);
 
+void watchers_rules(struct watchers *w);
 void watchers_flow(struct watchers *w, struct flow *f, enum flow_change change, unsigned from,
 	struct stamp at);
 const struct change *watchers_change(struct watchers *w, const struct event *e);
@@ -98,6 +103,9 @@ void watchers_finish(struct watchers *w, struct stamp now);
  * observation(), then pdu_uint() and its like. @change: what it did to a value, or NULL. */
 void watch_observe(const struct watch *w, const struct flow *f, unsigned from, struct stamp at,
 	const struct pdu *pdu, const struct change *change);
+/* Is it worth the trouble to make one that begins like @sketch? Not for each message: remember it
+ * until the rules hook. */
+bool watch_wants(const struct watch *w, const struct pdu *sketch);
 /* The same with the frames that led here, EVENT_FRAMES at most. */
 void watch_observe_after(const struct watch *w, const struct flow *f, struct stamp at,
 	const struct pdu *pdu, const uint64_t *frames, unsigned count);

@@ -494,6 +494,44 @@ static void what_may_change_is_asked_each_time(void **state)
 	assert_false(is_remembered("  a: {toy.when: 1}\n  condition: a or not a"));
 }
 
+/* Could the rule hold for a message of this code, if the rest of it were right? */
+static bool may_hold(const char *detection, uint64_t code)
+{
+	struct pdu sketch;
+	struct rules *r = load("toy", detection);
+	struct rule_run *run = rule_run_new(r);
+	pdu_init(&sketch);
+	sketch.dissector = &toy_dissector;
+	sketch.name = "sketch";
+	pdu_uint(&sketch, TOY_CODE, code);
+	bool may = rules_may_hold(run, &sketch);
+	rule_run_free(run);
+	rules_free(r);
+	return may;
+}
+
+static void a_sketch_tells_what_cannot_be(void **state)
+{
+	(void)state;
+	assert_true(may_hold("  a: {toy.code: 5, toy.number: 7}\n  condition: a", 5));
+	assert_false(may_hold("  a: {toy.code: 5, toy.number: 7}\n  condition: a", 1));
+	assert_true(may_hold("  a: {toy.text: abc}\n  condition: a", 1));
+	assert_true(may_hold("  a: {toy.text: abc}\n  condition: not a", 1));
+	assert_true(may_hold("  a: {toy.text|exists: false}\n  condition: a", 1));
+	assert_true(may_hold("  a: {toy.number|fieldref: toy.when}\n  condition: a", 1));
+	assert_true(may_hold("  a: {toy.item.value: 3}\n  condition: a", 1));
+	assert_true(may_hold("  a: {verdict.outcome: rejected}\n  condition: a", 1));
+	assert_true(may_hold("  a: {src_ip: 10.0.0.1}\n  condition: a", 1));
+	assert_false(may_hold("  a: {pdu.name: other}\n  condition: a", 1));
+	assert_true(may_hold("  a: {pdu.name: sketch}\n  b: {toy.code: 9}\n"
+			     "  condition: a and not b",
+		1));
+	assert_false(may_hold("  a: {pdu.name: sketch}\n  b: {toy.code: 1}\n"
+			      "  condition: a and not b",
+		1));
+	assert_true(may_hold("  a: {toy.code: 5}\n  b: {toy.number: 1}\n  condition: a or b", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +544,7 @@ int main(void)
 		cmocka_unit_test(what_matched_is_told),
 		cmocka_unit_test(hostile_texts_are_bounded),
 		cmocka_unit_test(what_may_change_is_asked_each_time),
+		cmocka_unit_test(a_sketch_tells_what_cannot_be),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
