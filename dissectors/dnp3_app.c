@@ -111,8 +111,9 @@ static void track_start(struct dnp3_state *state, struct pdu *out)
 		return;
 	}
 	uint32_t bit = dnp3_pair_bit(from, to);
-	if (out->code == FC_DISABLE_UNSOLICITED)
-		pdu_uint(out, DNP3_SESSION_START, !dnp3_pair_has(state->begun, bit));
+	bool first = !dnp3_pair_has(state->begun, bit);
+	if (first || out->code == FC_DISABLE_UNSOLICITED)
+		pdu_uint(out, DNP3_SESSION_START, first);
 	dnp3_pair_add(state->begun, bit);
 }
 
@@ -257,13 +258,15 @@ static void put_header(struct pdu *out, uint8_t control, uint8_t function)
 	pdu_uint(out, DNP3_FINAL, (control & CONTROL_FIN) != 0);
 }
 
-/* An answer to a master who has not asked is one thing, to one who has another. */
+/* An answer to a master who has not asked is one thing, to one who has another; so are the first
+ * read and the next. */
 static bool is_routine(uint8_t control, const struct pdu *out)
 {
 	bool whole = (control & (CONTROL_FIR | CONTROL_FIN)) == (CONTROL_FIR | CONTROL_FIN);
 	bool asked = out->code == FC_RESPONSE && out->value[DNP3_ASKED].u != 0;
-	return whole && (control & CONTROL_UNS) == 0 && (out->code == FC_READ || asked) &&
-	       out->malformed == NULL && !out->rejected;
+	bool read = out->code == FC_READ && !pdu_has(out, DNP3_SESSION_START);
+	return whole && (control & CONTROL_UNS) == 0 && (read || asked) && out->malformed == NULL &&
+	       !out->rejected;
 }
 
 bool dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)

@@ -35,6 +35,7 @@ enum tx_role {
 enum { PDU_KEPT = 4 };
 struct kept {
 	bool known;
+	uint8_t present; /* bit per value */
 	uint64_t value[PDU_KEPT];
 };
 

@@ -234,6 +234,8 @@ const struct field s7_fields[] = {
 	[S7_INTERVAL_MS] = { "s7comm.interval", FIELD_UINT, "ms", "period of a cyclic job", NULL },
 	[S7_TRIGGER] = { "s7comm.trigger", FIELD_UINT, NULL, "when a programmer command acts", trigger_names },
 	[S7_R_ID] = { "s7comm.r_id", FIELD_UINT, NULL, "R_ID of a block send", NULL },
+	[S7_AREA] = { "s7comm.area", FIELD_UINT, NULL, "memory area of the first variable that is read or written, also of a refusal", area_names },
+	[S7_DB] = { "s7comm.db", FIELD_UINT, NULL, "data block number of the first variable that is read or written, also of a refusal", NULL },
 };
 
 const struct field s7_item_fields[] = {

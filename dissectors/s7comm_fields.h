@@ -59,6 +59,8 @@ enum s7_field {
 	S7_INTERVAL_MS,
 	S7_TRIGGER,
 	S7_R_ID,
+	S7_AREA,
+	S7_DB,
 	S7_FIELDS,
 };
 

@@ -6,6 +6,11 @@ enum { SPEC = 0x12 }; /* a variable specification follows */
 /* Slots of item_cursor.scratch. */
 enum { WALK, LEFT, AREAS_LEFT, PAD };
 
+static bool has_db(uint8_t area, uint16_t db)
+{
+	return db != 0 || area == 0x84 || area == 0x85;
+}
+
 /* Bytes of a data item of that transport size: 3, 4 and 5 count bits. */
 static size_t data_bytes(uint8_t transport_size, uint16_t length)
 {
@@ -100,10 +105,27 @@ void s7_list_data(struct s7 *m, const struct reader *r, unsigned count)
 	s7_items(m, S7_WALK_DATA, r, count);
 }
 
+/* What is asked for first, where it is addressed by an ANY pointer. */
+static void show_first(struct s7 *m)
+{
+	struct reader r = m->param;
+	if (rd_be24(&r) != 0x120a10)
+		return;
+	rd_skip(&r, 3); /* type, count */
+	uint16_t db = rd_be16(&r);
+	uint8_t area = rd_u8(&r);
+	if (r.overrun)
+		return;
+	pdu_uint(m->out, S7_AREA, area);
+	if (has_db(area, db))
+		pdu_uint(m->out, S7_DB, db);
+}
+
 void s7_read_request(struct s7 *m)
 {
 	uint8_t count = rd_u8(&m->param);
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
+	show_first(m);
 	s7_list_addresses(m, &m->param, count);
 }
 
@@ -112,6 +134,7 @@ void s7_write_request(struct s7 *m)
 	uint8_t count = rd_u8(&m->param);
 	uint8_t bad = 0xff;
 	pdu_uint(m->out, S7_ITEM_COUNT, count);
+	show_first(m);
 	s7_list_addresses(m, &m->param, count);
 	if (!fit_data(&m->data, count, true, &bad))
 		pdu_damaged(m->out, "data items run past the message");
@@ -192,7 +215,7 @@ static bool next_data(struct reader *r, uint64_t left, struct item *it, bool req
 static void show_address(struct item *it, uint8_t area, uint16_t db, uint32_t address)
 {
 	item_uint(it, S7I_AREA, area);
-	if (db != 0 || area == 0x84 || area == 0x85)
+	if (has_db(area, db))
 		item_uint(it, S7I_DB, db);
 	item_uint(it, S7I_BYTE, address >> 3);
 	item_uint(it, S7I_BIT, address & 7);

@@ -234,6 +234,8 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		buf_char(&line, '\n');
 		fwrite(line.at, 1, line.len, j->o.pdus);
 	}
+	if (pdu->rejected)
+		tx_tell_request(pdu);
 	if (answered != NULL && answered->wait != NULL) {
 		struct wait *w = answered->wait;
 		answered->wait = NULL;

@@ -76,10 +76,21 @@ static void drop_oldest(struct tx_table *t, struct tx *dropped)
 static void keep(struct kept *kept, const struct pdu *pdu)
 {
 	kept->known = true;
+	kept->present = 0;
 	for (unsigned i = 0; i < PDU_KEPT; i++) {
 		unsigned field = pdu->dissector->keep[i];
 		bool has = field != 0 && pdu_has(pdu, field - 1);
 		kept->value[i] = has ? pdu->value[field - 1].u : 0;
+		kept->present |= (uint8_t)(has << i);
+	}
+}
+
+void tx_tell_request(struct pdu *reply)
+{
+	for (unsigned i = 0; reply->request.known && i < PDU_KEPT; i++) {
+		unsigned field = reply->dissector->keep[i];
+		if ((reply->request.present >> i & 1) && !pdu_has(reply, field - 1))
+			pdu_uint(reply, field - 1, reply->request.value[i]);
 	}
 }
 

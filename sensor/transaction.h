@@ -41,6 +41,9 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 /* The request that a reply sent by end @from answers: oldest with its key, else with its loose key,
  * else NULL. */
 struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply);
+/* A refusal says of its request what it was about, where it does not by itself: the fields of
+ * dissector.keep. */
+void tx_tell_request(struct pdu *reply);
 struct tx *tx_by_id(struct flow *f, uint32_t id);
 /* Others may move: pointers to them are stale. */
 void tx_close(struct flow *f, struct tx *tx);

@@ -708,7 +708,10 @@ static void switching_unsolicited_off_is_routine_only_at_the_start(void **state)
 	assert_int_equal(starts(&r, 10, "d0 00"), 2); /* a confirm is no request */
 	assert_int_equal(starts(&r, 10, "c0 15 3c 02 06"), 1);
 	assert_int_equal(starts(&r, 10, "c1 15 3c 02 06"), 0);
-	assert_int_equal(starts(&r, 11, "c0 01 3c 01 06"), 2);
+	assert_int_equal(starts(&r, 11, "c0 01 3c 01 06"), 1);
+	assert_int_equal(r.pdu.same.left, 0); /* the next one is not the first */
+	assert_int_equal(starts(&r, 11, "c1 01 3c 01 06"), 2);
+	assert_true(r.pdu.same.left > 0);
 	assert_int_equal(starts(&r, 11, "c1 15 3c 02 06"), 0);
 	assert_int_equal(starts(&r, 12, "c1 15 3c 02 06"), 1);
 	rig_fini(&r);

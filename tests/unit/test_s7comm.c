@@ -61,6 +61,8 @@ static void reads_by_pointer(void **state)
 	assert_null(p->malformed);
 	assert_string_equal(named(p, "function"), "read_var");
 	assert_int_equal(num(p, "item_count"), 3);
+	assert_int_equal(num(p, "area"), 0x84);
+	assert_int_equal(num(p, "db"), 5);
 	assert_int_equal(items(p, it, 4), 3);
 	assert_int_equal(inum(p, &it[0], "area"), 0x84);
 	assert_int_equal(inum(p, &it[0], "db"), 5);
@@ -88,6 +90,7 @@ static void reads_in_the_other_syntaxes(void **state)
 			   "12 0c b0 02 04 0001 0008 02 0002 0010"
 			   "12 12 b2 ff 8a0e 0003 11223344 40000009 50000001"
 			   "12 06 13 00 00000005");
+	assert_false(has(p, "area") || has(p, "db"));
 	assert_int_equal(items(p, it, 8), 6);
 	assert_int_equal(inum(p, &it[0], "syntax"), 0x82);
 	assert_int_equal(inum(p, &it[0], "nck_area"), 2);

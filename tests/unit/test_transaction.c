@@ -142,6 +142,31 @@ static void verdicts_say_what_was_seen(void **state)
 	tx_table_free(&f);
 }
 
+static void a_refusal_says_what_it_refuses(void **state)
+{
+	(void)state;
+	struct flow f = { 0 };
+	struct pdu reply = message(TX_REPLY, 1, 0);
+	tx_tell_request(&reply); /* nobody asked */
+	assert_int_equal(reply.present, 0);
+	reply.request = ask(&f, 0, 1, 0, 7)->kept;
+	tx_tell_request(&reply);
+	assert_int_equal(reply.present, 1);
+	assert_int_equal(reply.value[0].u, 70);
+	pdu_uint(&reply, 0, 5); /* it says so itself */
+	tx_tell_request(&reply);
+	assert_int_equal(reply.value[0].u, 5);
+
+	struct pdu silent = message(TX_REQUEST, 2, 0), other = message(TX_REPLY, 2, 0);
+	struct tx dropped;
+	bool full;
+	other.request =
+		tx_open(&f, 0, (struct stamp){ .frame = 8 }, &silent, 8, &dropped, &full)->kept;
+	tx_tell_request(&other); /* a request without an address */
+	assert_int_equal(other.present, 0);
+	tx_table_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +176,7 @@ int main(void)
 		cmocka_unit_test(only_the_other_end_answers),
 		cmocka_unit_test(a_flood_drops_the_oldest_that_nobody_waits_for),
 		cmocka_unit_test(verdicts_say_what_was_seen),
+		cmocka_unit_test(a_refusal_says_what_it_refuses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
