@@ -17,11 +17,6 @@ struct step {
 	const struct field_ref *const *by; /* of a correlation: what it was grouped by */
 };
 
-bool rule_feeds(const struct rule *rule)
-{
-	return compiled_of(rule)->feeds != NULL;
-}
-
 /* --- values ------------------------------------------------------------------------------ */
 
 static const struct field_ref *resolve(const struct step *s, const struct origin *o)

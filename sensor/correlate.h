@@ -29,8 +29,6 @@ struct correlated {
  * @max; returns how many. */
 size_t correlate(struct memory *m, struct rule_run *run, const struct hit *hit,
 	const struct event *e, int64_t now_ns, struct correlated *out, size_t max);
-/* Does somebody correlate it? */
-bool rule_feeds(const struct rule *rule);
 /* For bongsu.matched: the values that the events have in common. */
 void correlation_matched(const struct rule *rule, const struct chain *chain, const struct event *e,
 	int32_t item, rule_field_fn *put, void *ctx);

@@ -45,7 +45,7 @@ static size_t without_unwanted(struct judge *j, const struct event *e, size_t co
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct hit *hit = &j->hits[i];
-		bool may = !is_quiet(hit->rule) || rule_feeds(hit->rule);
+		bool may = !is_quiet(hit->rule) || hit->rule->feeds;
 		if (hit->later ? may : judge_wants(j, hit, e))
 			j->hits[kept++] = *hit;
 	}
@@ -58,7 +58,8 @@ static size_t with_correlated(struct judge *j, const struct event *e, size_t cou
 	size_t all = count;
 	j->chains = 0;
 	for (size_t i = 0; i < count; i++) {
-		size_t n = j->hits[i].later ? 0 : judge_correlated(j, &j->hits[i], e, e->at.ts_ns);
+		bool counts = j->hits[i].rule->feeds && !j->hits[i].later;
+		size_t n = counts ? judge_correlated(j, &j->hits[i], e, e->at.ts_ns) : 0;
 		for (size_t k = 0; k < n && all < HITS_MAX; k++) {
 			j->chain[j->chains] = j->found[k].chain;
 			j->hits[all] = j->found[k].hit;
@@ -73,7 +74,7 @@ static void note_told(const struct judge *j, struct tx *tx, size_t count)
 {
 	unsigned told = 0;
 	for (size_t i = 0; i < count && told < TX_TOLD; i++)
-		if (!is_quiet(j->hits[i].rule) || rule_feeds(j->hits[i].rule))
+		if (!is_quiet(j->hits[i].rule) || j->hits[i].rule->feeds)
 			tx->told[told++] = j->hits[i].rule->sid;
 }
 

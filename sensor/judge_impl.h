@@ -63,7 +63,8 @@ bool judge_wants(struct judge *j, struct hit *hit, const struct event *e);
 uint64_t judge_tell(
 	struct judge *j, const struct hit *hit, const struct event *e, const struct chain *chain);
 const struct chain *judge_chain(const struct judge *j, const struct hit *hit);
-/* What @hit, known to hold at @now_ns, makes hold: into found, returns how many. */
+/* What @hit of a rule that feeds, known to hold at @now_ns, makes hold: into found, returns how
+ * many. */
 size_t judge_correlated(
 	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns);
 /* A rule held only with its verdict: so do the correlations that it completes. */

@@ -31,7 +31,7 @@ bool judge_wants(struct judge *j, struct hit *hit, const struct event *e)
 {
 	if (is_quiet(hit->rule))
 		return false;
-	if (j->o.quiet == NULL)
+	if (j->o.quiet == NULL || quiet_is_empty(j->o.quiet))
 		return true;
 	if (!quiet_tells(j->o.quiet, hit, e)) {
 		j->o.counters->silenced++;
@@ -66,8 +66,6 @@ const struct chain *judge_chain(const struct judge *j, const struct hit *hit)
 size_t judge_correlated(
 	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns)
 {
-	if (!rule_feeds(hit->rule))
-		return 0;
 	uint64_t before = memory_evicted(j->memory);
 	size_t n = correlate(j->memory, j->o.rules, hit, e, now_ns, j->found, HITS_MAX);
 	uint64_t lost = memory_evicted(j->memory) - before;
@@ -82,7 +80,7 @@ size_t judge_correlated(
 void judge_tell_correlated(
 	struct judge *j, const struct hit *hit, const struct event *e, int64_t now_ns)
 {
-	size_t n = judge_correlated(j, hit, e, now_ns);
+	size_t n = hit->rule->feeds ? judge_correlated(j, hit, e, now_ns) : 0;
 	for (size_t i = 0; i < n; i++) {
 		struct correlated *one = &j->found[i];
 		if (judge_wants(j, &one->hit, e))

@@ -92,6 +92,10 @@ void quiet_window_drop(struct quiet *q, size_t i);
 void quiet_free(struct quiet *q);
 
 /* --- asking --- */
+static inline bool quiet_is_empty(const struct quiet *q)
+{
+	return q->silences == 0 && q->windows == 0;
+}
 /* False: silenced at @e's time. */
 bool quiet_tells(struct quiet *q, const struct hit *hit, const struct event *e);
 /* The window that lowers such an alert, or NULL. */

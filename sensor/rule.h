@@ -29,6 +29,7 @@ struct rule {
 	uint32_t suppress_seconds, suppress_by;
 	uint32_t index; /* 0… in the set */
 	bool silent;    /* only there for a correlation: no alert of its own */
+	bool feeds;     /* a correlation counts its hits */
 };
 
 /* No alert of its own: informational ones are for --rule-report, silent ones for correlations. */

@@ -469,6 +469,7 @@ static void connect(struct rules *r, const struct compiled *rule)
 		struct feed *f = arena_alloc(&r->arena, sizeof *f);
 		*f = (struct feed){ .to = rule, .member = i, .next = c->member[i]->feeds };
 		c->member[i]->feeds = f;
+		c->member[i]->rule.feeds = true;
 		c->member[i]->rule.silent |= !c->generate;
 	}
 }
