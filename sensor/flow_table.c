@@ -76,17 +76,20 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t mix_end(const struct flow_table *t, const struct addr *ip, uint16_t port)
+static uint64_t mix_ip(const struct flow_table *t, const struct addr *ip)
 {
-	return mix(load64(ip->bytes) ^ t->secret[0],
-		load64(ip->bytes + 8) ^ (uint64_t)port << 48 ^ t->secret[1]);
+	return mix(load64(ip->bytes) ^ t->secret[0], load64(ip->bytes + 8) ^ t->secret[1]);
 }
 
-/* Each end by itself and then their sum, so that the order does not matter. */
+/* The sum of the addresses and the ports by size, so that the order does not matter. Ports are
+ * mixed in apart: who chooses addresses could make up for them. */
 uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
 {
-	uint64_t ends = mix_end(t, &p->src, p->sport) + mix_end(t, &p->dst, p->dport);
-	return mix(ends ^ t->secret[2], t->secret[3] ^ p->l4);
+	uint64_t hosts = mix_ip(t, &p->src) + mix_ip(t, &p->dst);
+	uint64_t low = p->sport < p->dport ? p->sport : p->dport;
+	uint64_t high = p->sport < p->dport ? p->dport : p->sport;
+	uint64_t rest = (uint64_t)p->l4 << 32 | high << 16 | low;
+	return mix(hosts ^ t->secret[2], rest ^ t->secret[3]);
 }
 
 static struct flow_slot *slot_at(const struct flow_table *t, uint32_t index)

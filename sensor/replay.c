@@ -58,12 +58,13 @@ static enum status replay_open_file(struct run *r, struct savefile *file, struct
 	struct capture_filter *filter = NULL;
 	struct pace pace = { .speed = r->options->speed };
 	bool paced = pace.speed != 0;
+	unsigned every = paced ? 1 : LOOK_EVERY, left = every;
 	struct err err = { 0 };
 	struct frame f = { 0 };
 	int got;
-	uint64_t look = 0;
 	while ((got = savefile_next(file, &f, &err)) == 1) {
-		if (++look % LOOK_EVERY == 0 || paced) {
+		if (--left == 0) {
+			left = every;
 			if (run_wishes(r))
 				break;
 			progress_tell(progress, &r->counters, savefile_position(file),

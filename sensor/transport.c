@@ -308,7 +308,7 @@ static void answered(
 	tell_change(t, s, refused ? FLOW_REFUSED : FLOW_ANSWERED, from, p->at);
 }
 
-static void count_packet(
+static inline void count_packet(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	if (s->flow.packets[from]++ == 0 && s->flow.packets[!from] > 0)

@@ -286,6 +286,37 @@ static void finds_exactly_what_is_there(void **state)
 	flow_table_free(t);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* Addresses and ports chosen to make up for each other, bit for bit, at any place. */
+static void no_choice_of_ends_makes_hashes_alike(void **state)
+{
+	(void)state;
+	enum { N = 4096 };
+	static uint32_t hash[N];
+	struct flow_table *t = flow_table_new(10, 5);
+	for (unsigned at = 0; at < 15; at++) {
+		for (uint16_t i = 0; i < N; i++) {
+			struct packet p;
+			fill_packet(&p, 1);
+			uint16_t other = (uint16_t)(i ^ 0x5a5a);
+			memcpy(p.src.bytes + at, &i, sizeof i);
+			memcpy(&p.sport, &other, sizeof other);
+			hash[i] = (uint32_t)flow_table_hash(t, &p);
+		}
+		qsort(hash, N, sizeof *hash, by_value);
+		unsigned alike = 0;
+		for (unsigned i = 1; i < N; i++)
+			alike += hash[i] == hash[i - 1];
+		assert_in_range(alike, 0, 2);
+	}
+	flow_table_free(t);
+}
+
 static void orders_lists_by_last_use(void **state)
 {
 	(void)state;
@@ -342,6 +373,7 @@ int main(void)
 		cmocka_unit_test(forgets_half_open_connections_soon),
 		cmocka_unit_test(bears_time_that_goes_back),
 		cmocka_unit_test(finds_exactly_what_is_there),
+		cmocka_unit_test(no_choice_of_ends_makes_hashes_alike),
 		cmocka_unit_test(orders_lists_by_last_use),
 		cmocka_unit_test(costs_little_memory_a_flow),
 	};
