@@ -186,6 +186,15 @@ void modbus_open_reply(struct modbus_open *o, struct pdu *p);
 /* modbus_items.c */
 void modbus_items(struct pdu *out, enum modbus_layout layout, struct reader bytes);
 bool modbus_next_item(struct item_cursor *c, struct item *out);
+/* Coils or registers one behind the other, as they stand in the message: bits from the lowest of
+ * the first byte on, or words. What items would tell one by one. */
+struct modbus_row {
+	uint32_t address, count;
+	bool bits;
+	const uint8_t *bytes;
+};
+/* False: the message has none, or they have no address. */
+bool modbus_row(const struct pdu *pdu, struct modbus_row *row);
 
 enum { MODBUS_RTU_MAX = 256 }; /* bytes of a serial frame, [SER] 2.3 */
 

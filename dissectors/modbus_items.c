@@ -14,16 +14,27 @@ void modbus_items(struct pdu *out, enum modbus_layout layout, struct reader byte
 }
 
 /* The list starts where the message says, or the request that it answers. */
-static void set_address(const struct item_cursor *c, uint64_t index, struct item *out)
+static bool first_address(const struct item_cursor *c, uint64_t *address)
 {
 	const struct pdu *pdu = c->pdu;
 	unsigned field = MODBUS_ADDRESS;
 	if (c->scratch[LAYOUT] == MODBUS_READ_WRITE)
 		field = MODBUS_WRITE_ADDRESS;
-	if (pdu_has(pdu, field))
-		item_uint(out, MODBUS_ITEM_ADDRESS, pdu->value[field].u + index);
-	else if (pdu->dir == PDU_RSP && pdu->request.known)
-		item_uint(out, MODBUS_ITEM_ADDRESS, pdu->request.value[KEPT_ADDRESS] + index);
+	if (pdu_has(pdu, field)) {
+		*address = pdu->value[field].u;
+		return true;
+	}
+	if (pdu->dir != PDU_RSP || !pdu->request.known)
+		return false;
+	*address = pdu->request.value[KEPT_ADDRESS];
+	return true;
+}
+
+static void set_address(const struct item_cursor *c, uint64_t index, struct item *out)
+{
+	uint64_t address;
+	if (first_address(c, &address))
+		item_uint(out, MODBUS_ITEM_ADDRESS, address + index);
 }
 
 /* Bits asked for; the last byte may hold more than that. */
@@ -34,6 +45,43 @@ static uint64_t bit_count(const struct item_cursor *c)
 	if (c->pdu->request.known)
 		return c->pdu->request.value[KEPT_QUANTITY];
 	return UINT64_MAX;
+}
+
+bool modbus_row(const struct pdu *pdu, struct modbus_row *row)
+{
+	static const uint8_t coils[] = { 0, 1 };
+	const struct item_cursor *c = &pdu->items;
+	struct reader single = c->bytes;
+	uint64_t address, bits;
+	if (c->dissector != &modbus_dissector || !first_address(c, &address) || c->bytes.overrun)
+		return false;
+	row->address = (uint32_t)address;
+	row->bytes = c->bytes.at;
+	row->bits = false;
+	switch (c->scratch[LAYOUT]) {
+	case MODBUS_BITS:
+	case MODBUS_WRITE_BITS:
+		row->bits = true;
+		bits = bit_count(c);
+		row->count = (uint32_t)(bits < c->bytes.left * 8 ? bits : c->bytes.left * 8);
+		break;
+	case MODBUS_WORDS:
+	case MODBUS_WRITE_WORDS:
+	case MODBUS_READ_WRITE:
+		row->count = (uint32_t)(c->bytes.left / 2);
+		break;
+	case MODBUS_WRITE_COIL:
+		row->bits = true;
+		row->bytes = &coils[rd_be16(&single) != 0];
+		row->count = 1;
+		break;
+	case MODBUS_WRITE_REGISTER:
+		row->count = c->bytes.left >= 2;
+		break;
+	default:
+		return false;
+	}
+	return row->count > 0;
 }
 
 static bool next_bit(struct item_cursor *c, struct item *out)

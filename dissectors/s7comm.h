@@ -102,6 +102,9 @@ void s7_items(struct s7 *m, enum s7_walk walk, const struct reader *r, unsigned 
 /* The data that the items just set up take in step. */
 void s7_items_take(struct s7 *m, const struct reader *data);
 bool s7_next_item(struct item_cursor *c, struct item *out);
+/* Of the next item of a reply no more than its return code and bytes. False: none follows, or it
+ * has no code. */
+bool s7_next_code(struct item_cursor *c, uint8_t *code, struct reader *data);
 
 /* Blocks and program invocations. */
 void s7_block_request(struct s7 *m, uint8_t function);

@@ -195,13 +195,18 @@ static void show_value(struct item *it, const struct reader *data, uint8_t size)
 }
 
 /* Return code, transport size, length, bytes. */
+static struct reader take_data(struct reader *r, bool request, uint8_t *code, uint8_t *size)
+{
+	*code = rd_u8(r);
+	*size = rd_u8(r);
+	uint16_t length = rd_be16(r);
+	return rd_slice(r, request ? data_bytes(*size, length) : reply_bytes(*size, length));
+}
+
 static bool next_data(struct reader *r, uint64_t left, struct item *it, bool request)
 {
-	uint8_t code = rd_u8(r);
-	uint8_t size = rd_u8(r);
-	uint16_t length = rd_be16(r);
-	struct reader data =
-		rd_slice(r, request ? data_bytes(size, length) : reply_bytes(size, length));
+	uint8_t code, size;
+	struct reader data = take_data(r, request, &code, &size);
 	if (r->overrun)
 		return false;
 	if (!request)
@@ -437,6 +442,23 @@ static bool next_code(struct item_cursor *c, struct item *it)
 		return false;
 	item_uint(it, S7I_RETURN_CODE, code);
 	return true;
+}
+
+bool s7_next_code(struct item_cursor *c, uint8_t *code, struct reader *data)
+{
+	uint8_t size;
+	if (c->dissector != &s7comm_dissector || c->scratch[LEFT] == 0 ||
+		(c->scratch[WALK] != S7_WALK_DATA && c->scratch[WALK] != S7_WALK_CODES))
+		return false;
+	c->scratch[LEFT]--;
+	if (c->scratch[WALK] == S7_WALK_DATA) {
+		*data = take_data(&c->bytes, false, code, &size);
+		skip_pad(&c->bytes, data->left, c->scratch[LEFT]);
+		return !data->overrun;
+	}
+	*code = rd_u8(&c->bytes);
+	*data = (struct reader){ 0 };
+	return !c->bytes.overrun;
 }
 
 bool s7_next_item(struct item_cursor *c, struct item *out)

@@ -103,6 +103,8 @@ static double rounded(double v, int digits)
 		1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
 	double size = fabs(v);
 	int decimals = digits;
+	if (size == 0)
+		return v;
 	if (!(size >= 1e-4 && size < tens[digits]))
 		return as_text(v, digits);
 	while (size >= tens[digits - decimals])

@@ -109,6 +109,16 @@ static void sort_devices(struct points *p)
 	free(went);
 }
 
+static void find_tables(struct points *p, struct point_device *d)
+{
+	uint32_t i = d->first, end = d->first + d->count;
+	for (unsigned t = 0; t <= POINT_TABLES; t++) {
+		while (i < end && p->point[i].table < t)
+			i++;
+		d->table[t] = i;
+	}
+}
+
 static void sort_points(struct points *p)
 {
 	if (p->count > 0)
@@ -120,6 +130,8 @@ static void sort_points(struct points *p)
 		d->first = (uint32_t)i;
 		d->count++;
 	}
+	for (size_t i = 0; i < p->devices; i++)
+		find_tables(p, &p->device[i]);
 }
 
 /* ---- interlocks ---- */
@@ -207,35 +219,25 @@ size_t points_devices(const struct points *p, const uint8_t ip[16], size_t *firs
 	return n;
 }
 
-static bool before(const struct point *p, enum point_table table, uint16_t db, uint64_t at)
+static bool before(const struct point *p, uint16_t db, uint64_t at)
 {
-	if (p->table != table)
-		return p->table < table;
-	if (p->db != db)
-		return p->db < db;
-	return p->at < at;
-}
-
-/* The first point of the device that is not before the place. */
-static size_t place_of(const struct points *p, const struct point_device *d, enum point_table table,
-	uint16_t db, uint64_t at)
-{
-	size_t low = d->first, high = d->first + d->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (before(&p->point[middle], table, db, at))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return p->db != db ? p->db < db : p->at < at;
 }
 
 size_t points_range(const struct points *p, const struct point_device *d, enum point_table table,
 	uint16_t db, uint64_t from, uint64_t to, size_t *end)
 {
-	size_t first = place_of(p, d, table, db, from);
-	*end = place_of(p, d, table, db, to);
+	size_t first = d->table[table], last = d->table[table + 1], high = last;
+	while (first < high) {
+		size_t middle = first + (high - first) / 2;
+		if (before(&p->point[middle], db, from))
+			first = middle + 1;
+		else
+			high = middle;
+	}
+	*end = first;
+	while (*end < last && before(&p->point[*end], db, to))
+		++*end;
 	return first;
 }
 

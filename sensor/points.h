@@ -75,7 +75,8 @@ struct point_device {
 	uint8_t ip[16], family;
 	bool found, any_unit;
 	uint16_t unit;
-	uint32_t first, count; /* of its points */
+	uint32_t first, count;            /* of its points */
+	uint32_t table[POINT_TABLES + 1]; /* the first of each table; where the last one ends */
 	uint32_t line, column;
 };
 
@@ -114,6 +115,12 @@ void points_free(struct points *p);
 
 /* Devices at an address: the first and how many; 0: none. */
 size_t points_devices(const struct points *p, const uint8_t ip[16], size_t *first);
+/* Has the device points in these tables, or in between? */
+static inline bool points_any(
+	const struct point_device *d, enum point_table first, enum point_table last)
+{
+	return d->table[first] < d->table[last + 1];
+}
 /* Points of a device that begin in [from, to) of a table: the first and the one behind the last. */
 size_t points_range(const struct points *p, const struct point_device *d, enum point_table table,
 	uint16_t db, uint64_t from, uint64_t to, size_t *end);

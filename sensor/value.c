@@ -25,21 +25,17 @@ static void value_flow(
 	f->note[v->watch->index] = note;
 }
 
-/* The next device at the end of the flow that the message is about, from *at on. */
-static bool next_device(const struct values *v, const struct event *e, unsigned end, uint32_t *at)
-{
-	const struct points *p = v->points;
-	const uint8_t *ip = e->flow->end[end].ip.bytes;
-	for (; *at < p->devices && memcmp(p->device[*at].ip, ip, 16) == 0; ++*at)
-		if (p->device[*at].any_unit || p->device[*at].unit == pdu_unit(e->pdu))
-			return true;
-	return false;
-}
-
 static uint32_t first_device(const struct values *v, const struct event *e, unsigned end)
 {
 	uint32_t note = e->flow->note[v->watch->index] >> GROUP_BITS * end & GROUP_MASK;
 	return note == 0 ? UINT32_MAX : note - 1;
+}
+
+/* Does the message speak of this device at its address? */
+static bool is_about(const struct values *v, const struct event *e, uint32_t device)
+{
+	const struct point_device *d = &v->points->device[device];
+	return d->any_unit || d->unit == pdu_unit(e->pdu);
 }
 
 /* ---- writes ---- */
@@ -72,15 +68,6 @@ static void file_write(struct values *v, const struct seen *s, const struct samp
 		asked_add(v->asked, &a);
 }
 
-static void note_read(struct values *v, const struct seen *s)
-{
-	const struct pdu *pdu = s->e->pdu;
-	if (value_may_change(pdu))
-		v->device[s->device].touched_ns = s->e->at.ts_ns;
-	else if (s->e->has_tx)
-		value_of_read(v, s);
-}
-
 static void end_request(struct values *v, const struct event *e)
 {
 	if (!asked_end(v->asked))
@@ -94,23 +81,32 @@ static void end_request(struct values *v, const struct event *e)
 	v->watch->out.anomaly(v->watch->out.ctx, &a);
 }
 
+static void take_request(struct values *v, const struct seen *s, enum value_role role)
+{
+	if (role == VALUE_WRITES)
+		value_of_write(v, s, file_write);
+	else if (role == VALUE_MAY_CHANGE)
+		v->device[s->device].touched_ns = s->e->at.ts_ns;
+	else if (s->e->has_tx)
+		value_of_read(v, s);
+}
+
 /* Requests are taken up before rules judge them, so that alerts can say what a write changes. */
 static const struct change *value_change(void *self, const struct event *e)
 {
 	struct values *v = self;
-	struct seen s = { .e = e, .client = e->from, .write = value_is_write(e->pdu) };
-	if (e->flow->note[v->watch->index] == 0 || (!s.write && !value_asks(e->pdu)))
-		return NULL;
-	s.device = first_device(v, e, !e->from);
+	struct seen s = { .e = e, .device = first_device(v, e, !e->from), .client = e->from };
 	if (s.device == UINT32_MAX)
 		return NULL;
-	v->change = (struct change){ .has_old = false };
+	enum value_role role = value_role(e->pdu);
+	if (role == VALUE_NOTHING)
+		return NULL;
+	s.write = role == VALUE_WRITES;
+	v->change.point = NULL;
 	asked_begin(v->asked, e, asked_key(e, e->tx_id));
-	for (; next_device(v, e, !e->from, &s.device); s.device++)
-		if (s.write)
-			value_of_write(v, &s, file_write);
-		else
-			note_read(v, &s);
+	for (uint32_t end = v->device[s.device].end; s.device < end; s.device++)
+		if (is_about(v, e, s.device))
+			take_request(v, &s, role);
 	end_request(v, e);
 	return v->change.point == NULL ? NULL : &v->change;
 }
@@ -120,18 +116,18 @@ static const struct change *value_change(void *self, const struct event *e)
 static void value_pdu(void *self, const struct event *e)
 {
 	struct values *v = self;
-	struct seen s = { .e = e, .client = !e->from };
-	if (e->flow->note[v->watch->index] == 0 || e->pdu->dir == PDU_REQ)
+	if (e->pdu->dir == PDU_REQ)
 		return;
-	s.device = first_device(v, e, e->from);
+	struct seen s = { .e = e, .device = first_device(v, e, e->from), .client = !e->from };
 	if (s.device == UINT32_MAX || e->pdu->malformed != NULL || e->pdu->flags & PDU_OVERLAP)
 		return;
-	if (e->has_tx && value_is_asked(e->pdu))
+	if (e->has_tx)
 		value_of_asked(v, &s, track_written, track_read);
 	else if (e->pdu->dir == PDU_IND)
 		value_of_job(v, &s, track_read);
-	for (; next_device(v, e, e->from, &s.device); s.device++)
-		value_of_reply(v, &s, track_read);
+	for (uint32_t end = v->device[s.device].end; s.device < end; s.device++)
+		if (is_about(v, e, s.device))
+			value_of_reply(v, &s, track_read);
 }
 
 /* ---- what was not seen ---- */
@@ -190,11 +186,16 @@ static bool start(struct values *v)
 		return false;
 	for (uint32_t i = 0; i < p->count; i++) {
 		v->track[i].asked_ns = v->track[i].wrote_ns = INT64_MIN;
+		v->track[i].plain = isnan(p->point[i].max_rate) && p->point[i].stuck_ns == 0;
 		if (p->point[i].stale_ns > 0)
 			v->stale[v->stales++] = i;
 	}
-	for (size_t i = 0; i < p->devices; i++)
+	for (size_t i = p->devices; i-- > 0;) {
+		bool next =
+			i + 1 < p->devices && memcmp(p->device[i].ip, p->device[i + 1].ip, 16) == 0;
 		v->device[i].touched_ns = v->device[i].doubt_ns = INT64_MIN;
+		v->device[i].end = next ? v->device[i + 1].end : (uint32_t)i + 1;
+	}
 	track_rest(v);
 	return true;
 }

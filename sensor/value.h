@@ -3,6 +3,7 @@
  *
  * value.c       the watcher: which devices have points, what becomes of a PDU
  * value_read.c  finds points in the messages of each protocol
+ * value_s7.c    the same for S7
  * value_asked.c requests that wait for their reply, in a ring
  * value_track.c what a point has been, and what is wrong with what it is now
  * value_lock.c  interlocks
@@ -11,6 +12,7 @@
 #define SENSOR_VALUE_H
 
 #include <math.h>
+#include <string.h>
 
 #include "sensor/eve.h"
 #include "sensor/point_value.h"
@@ -46,6 +48,7 @@ struct track {
 	uint16_t locks;   /* how many */
 	uint16_t quality; /* as last told by a message */
 	int8_t zone;      /* -2 below low_low … 2 above high_high */
+	bool plain;       /* it may rest and jump: neither is watched */
 	bool known, rate_told, stuck_told, stale_told, waits; /* waits: for the effect of a write */
 };
 
@@ -53,6 +56,7 @@ struct track {
 struct value_device {
 	int64_t touched_ns; /* something may have changed any of its values */
 	int64_t doubt_ns;   /* something was not seen */
+	uint32_t end;       /* behind the last device of the same address */
 };
 
 struct lock_state {
@@ -96,31 +100,53 @@ static inline int64_t value_age(int64_t now_ns, int64_t then_ns)
 	return age;
 }
 
-/* ---- value_read.c: @each is called for every point of the device in the message ---- */
+static inline const struct point *value_point(const struct values *v, size_t i)
+{
+	return &v->points->point[i];
+}
+
+/* Most values take so many bytes: no call. */
+static inline void sample_take(struct sample *s, const uint8_t *bytes, unsigned n)
+{
+	if (n == 2)
+		memcpy(s->raw, bytes, 2);
+	else if (n == 4)
+		memcpy(s->raw, bytes, 4);
+	else
+		memcpy(s->raw, bytes, n);
+}
+
+/* ---- value_read.c, value_s7.c: @each is called for every point of the device in the message ----
+ */
 
 typedef void value_each(struct values *v, const struct seen *s, const struct sample *sample);
 
+/* What a request does to values, or a reply tells of. */
+enum value_role {
+	VALUE_NOTHING,    /* most reads: the reply says all */
+	VALUE_ASKS,       /* the reply does not say of what its values are */
+	VALUE_WRITES,     /* it names them */
+	VALUE_MAY_CHANGE, /* it does not */
+};
+
+enum value_role value_role(const struct pdu *pdu);
+enum value_role value_s7_role(int32_t code);
+/* Sets the value of what was taken. */
+void value_decode(struct values *v, struct sample *s);
 /* Values in replies and unsolicited messages that say where they are themselves. */
 void value_of_reply(struct values *v, const struct seen *s, value_each *each);
 /* Values that a request wants to write. */
 void value_of_write(struct values *v, const struct seen *s, value_each *each);
+void value_of_s7_write(struct values *v, const struct seen *s, value_each *each);
 /* Where the values of a reply will belong to that does not say it itself: remembered until it
  * comes.
  */
 void value_of_read(struct values *v, const struct seen *s);
 /* The reply to a read or write whose points were remembered. */
 void value_of_asked(struct values *v, struct seen *s, value_each *written, value_each *read);
+void value_of_s7_asked(struct values *v, struct seen *s, value_each *written, value_each *read);
 /* What an S7 device sends of a job that it was given before. */
 void value_of_job(struct values *v, const struct seen *s, value_each *read);
-/* May this request change values that are not named in it? */
-bool value_may_change(const struct pdu *pdu);
-bool value_is_write(const struct pdu *pdu);
-/* Does this request that writes nothing leave something to remember? Most reads say all in the
- * reply.
- */
-bool value_asks(const struct pdu *pdu);
-/* May such a request, or a write, stand behind this reply? */
-bool value_is_asked(const struct pdu *pdu);
 
 /* ---- value_asked.c ---- */
 
@@ -144,7 +170,8 @@ void asked_add(struct asked *a, const struct asked_point *point);
 bool asked_end(struct asked *a);
 /* The points of a request: so many, the i-th by asked_at(). */
 size_t asked_look(const struct asked *a, uint64_t key, uint64_t *first);
-void asked_forget(struct asked *a, uint64_t key);
+/* The same of one that is over. */
+size_t asked_take(struct asked *a, uint64_t key, uint64_t *first);
 const struct asked_point *asked_at(const struct asked *a, uint64_t i);
 
 /* ---- value_track.c ---- */

@@ -115,20 +115,26 @@ static struct request *find(const struct asked *a, uint64_t key)
 	return NULL;
 }
 
-size_t asked_look(const struct asked *a, uint64_t key, uint64_t *first)
+static size_t points_of(const struct asked *a, const struct request *r, uint64_t *first)
 {
-	const struct request *r = find(a, key);
 	if (r == NULL || is_gone(a, r))
 		return 0;
 	*first = r->first;
 	return r->count;
 }
 
-void asked_forget(struct asked *a, uint64_t key)
+size_t asked_look(const struct asked *a, uint64_t key, uint64_t *first)
+{
+	return points_of(a, find(a, key), first);
+}
+
+size_t asked_take(struct asked *a, uint64_t key, uint64_t *first)
 {
 	struct request *r = find(a, key);
+	size_t count = points_of(a, r, first);
 	if (r != NULL)
 		r->key = 0;
+	return count;
 }
 
 const struct asked_point *asked_at(const struct asked *a, uint64_t i)

@@ -18,6 +18,22 @@ static bool differs(const struct point *p, double a, double b)
 	return fabs(a - b) > (p->deadband > 0 ? p->deadband : noise);
 }
 
+/* Most polls read what the last one read: only other bytes are decoded. */
+void value_decode(struct values *v, struct sample *s)
+{
+	struct track *t = &v->track[s->point];
+	if (!t->has_decoded || memcmp(t->decoded_raw, s->raw, sizeof s->raw) != 0) {
+		unsigned quality = 0;
+		t->decoded = point_decode(value_point(v, s->point), s->raw, &quality);
+		t->decoded_quality = (uint16_t)quality;
+		memcpy(t->decoded_raw, s->raw, sizeof s->raw);
+		t->has_decoded = true;
+	}
+	s->value = t->decoded;
+	s->quality = t->decoded_quality;
+	s->has_value = s->has_quality = true;
+}
+
 /* ---- limits ---- */
 
 static int zone_of(const struct point *p, double v)
@@ -212,11 +228,25 @@ static void now_is(struct values *v, const struct seen *s, uint32_t i, double va
 		locks_check(v, s, i);
 }
 
+/* Does the value say what the last one said, of a point of which nothing is measured over time? */
+static bool says_no_more(const struct track *t, const struct sample *sample)
+{
+	return t->plain && t->known && t->at_ns != INT64_MIN && !t->waits && !t->stale_told &&
+	       sample->has_value && sample->value == t->value &&
+	       (!sample->has_quality || sample->quality == t->quality);
+}
+
 void track_read(struct values *v, const struct seen *s, const struct sample *sample)
 {
 	uint32_t i = sample->point;
 	struct track *t = &v->track[i];
 	t->reader = s->e->flow->end[s->client].ip;
+	if (says_no_more(t, sample) && t->at_ns <= s->e->at.ts_ns) {
+		t->value = sample->value; /* of two zeros the later one */
+		memcpy(t->raw, sample->raw, sizeof t->raw);
+		t->at_ns = s->e->at.ts_ns;
+		return;
+	}
 	if (sample->has_quality)
 		check_quality(v, s, sample);
 	if (!sample->has_value || isnan(sample->value))
