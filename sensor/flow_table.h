@@ -69,7 +69,7 @@ void flow_table_free(struct flow_table *t);
 
 /* Seeded, and the same for both directions: find and add want it. */
 uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p);
-/* The flow of @p or NULL; *from says which end sent it. */
+/* The flow of @p, *from says which end sent it; or NULL, and *from stays. */
 struct flow_slot *flow_table_find(
 	const struct flow_table *t, const struct packet *p, uint64_t hash, unsigned *from);
 bool flow_table_full(const struct flow_table *t);

@@ -317,6 +317,29 @@ static void no_choice_of_ends_makes_hashes_alike(void **state)
 	flow_table_free(t);
 }
 
+/* The same hosts and ports, the other way about: one hash, two flows, each sent by end 0. */
+static void ports_that_change_sides_are_another_flow(void **state)
+{
+	(void)state;
+	struct flow_table *t = flow_table_new(10, 5);
+	struct packet p, q;
+	unsigned from = 0;
+	fill_packet(&p, 1);
+	q = p;
+	q.sport = p.dport;
+	q.dport = p.sport;
+	uint64_t hash = flow_table_hash(t, &p);
+	struct flow_slot *s = flow_table_add(t, &p, hash, FLOWS_EMPTY);
+	assert_true(hash == flow_table_hash(t, &q));
+	assert_null(flow_table_find(t, &q, hash, &from));
+	assert_int_equal(from, 0);
+	struct flow_slot *other = flow_table_add(t, &q, hash, FLOWS_EMPTY);
+	assert_ptr_equal(flow_table_find(t, &q, hash, &from), other);
+	assert_ptr_equal(flow_table_find(t, &p, hash, &from), s);
+	assert_int_equal(from, 0);
+	flow_table_free(t);
+}
+
 static void orders_lists_by_last_use(void **state)
 {
 	(void)state;
@@ -374,6 +397,7 @@ int main(void)
 		cmocka_unit_test(bears_time_that_goes_back),
 		cmocka_unit_test(finds_exactly_what_is_there),
 		cmocka_unit_test(no_choice_of_ends_makes_hashes_alike),
+		cmocka_unit_test(ports_that_change_sides_are_another_flow),
 		cmocka_unit_test(orders_lists_by_last_use),
 		cmocka_unit_test(costs_little_memory_a_flow),
 	};
