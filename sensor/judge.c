@@ -190,10 +190,10 @@ static void said(void *ctx, const struct anomaly *a)
 	judge_say(ctx, a);
 }
 
-static void watch_ways(struct judge *j, const struct flow *f, const struct event *e)
+static void watch_ways(struct judge *j, const struct event *e)
 {
 	struct anomaly a;
-	if (ways_watch(&j->ways, j->o.counters, j->o.one_way_pdus, f, e, &a))
+	if (ways_watch(&j->ways, j->o.counters, j->o.one_way_pdus, e, &a))
 		on_anomaly(j, &a);
 }
 
@@ -226,7 +226,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		return;
 	}
 	j->pdus[judge_index(j, pdu->dissector)]++;
-	watch_ways(j, f, &e);
+	watch_ways(j, &e);
 	if (j->o.pdus != NULL) {
 		struct buf line = buf_over(j->pdu_line, EVE_PDU_LINE);
 		eve_pdu(&line, f, from, at, pdu);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "common/rare.h"
+
 enum { TX_START = 2 };
 #define TX_STALE_NS (INT64_C(10) * 1000000000)
 
@@ -40,15 +42,21 @@ static bool grow(struct flow *f)
 	return true;
 }
 
+static inline void drop_first(struct tx_table *t)
+{
+	t->first = (uint16_t)((t->first + 1u) & (t->cap - 1u));
+	t->count--;
+}
+
 /* The shorter side moves: replies mostly answer the oldest or the newest. */
 static void remove_at(struct tx_table *t, unsigned i)
 {
-	t->count--;
-	if (i <= t->count / 2u) {
+	if (i <= (t->count - 1u) / 2u) {
 		for (; i > 0; i--)
 			*tx_at(t, i) = *tx_at(t, i - 1);
-		t->first = (uint16_t)((t->first + 1u) & (t->cap - 1u));
+		drop_first(t);
 	} else {
+		t->count--;
 		for (; i < t->count; i++)
 			*tx_at(t, i) = *tx_at(t, i + 1);
 	}
@@ -73,14 +81,27 @@ static void drop_oldest(struct tx_table *t, struct tx *dropped)
 	remove_at(t, i);
 }
 
-static void keep(struct kept *kept, const struct pdu *pdu)
+/* False: no memory. */
+static RARE bool make_room(
+	struct flow *f, int64_t now_ns, unsigned max, struct tx *dropped, bool *full)
 {
+	if (f->tx != NULL)
+		forget_stale(f->tx, now_ns);
+	if (f->tx != NULL && f->tx->count >= max) {
+		drop_oldest(f->tx, dropped);
+		*full = true;
+	}
+	return (f->tx != NULL && f->tx->count < f->tx->cap) || grow(f);
+}
+
+static inline void keep(struct kept *kept, const struct pdu *pdu)
+{
+	const uint8_t *fields = pdu->dissector->keep;
 	kept->known = true;
 	kept->present = 0;
 	for (unsigned i = 0; i < PDU_KEPT; i++) {
-		unsigned field = pdu->dissector->keep[i];
-		bool has = field != 0 && pdu_has(pdu, field - 1);
-		kept->value[i] = has ? pdu->value[field - 1].u : 0;
+		bool has = fields[i] != 0 && pdu_has(pdu, fields[i] - 1u);
+		kept->value[i] = has ? pdu->value[fields[i] - 1].u : 0;
 		kept->present |= (uint8_t)(has << i);
 	}
 }
@@ -98,13 +119,8 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 	unsigned max, struct tx *dropped, bool *full)
 {
 	*full = false;
-	if (f->tx != NULL)
-		forget_stale(f->tx, at.ts_ns);
-	if (f->tx != NULL && f->tx->count >= max) {
-		drop_oldest(f->tx, dropped);
-		*full = true;
-	}
-	if ((f->tx == NULL || f->tx->count == f->tx->cap) && !grow(f))
+	/* mostly nothing else is open */
+	if ((f->tx == NULL || f->tx->count > 0) && !make_room(f, at.ts_ns, max, dropped, full))
 		return NULL;
 	struct tx *tx = tx_at(f->tx, f->tx->count++);
 	tx->key = pdu->tx_key;
@@ -121,11 +137,9 @@ struct tx *tx_open(struct flow *f, unsigned from, struct stamp at, const struct 
 	return tx;
 }
 
-struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply)
+static struct tx *match_any(struct flow *f, unsigned from, const struct pdu *reply)
 {
 	struct tx *loose = NULL;
-	if (f->tx == NULL)
-		return NULL;
 	for (unsigned i = 0; i < f->tx->count; i++) {
 		struct tx *tx = tx_at(f->tx, i);
 		if (tx->from == from)
@@ -138,6 +152,16 @@ struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply)
 	return loose;
 }
 
+struct tx *tx_match(struct flow *f, unsigned from, const struct pdu *reply)
+{
+	if (f->tx == NULL || f->tx->count == 0)
+		return NULL;
+	struct tx *oldest = tx_at(f->tx, 0);
+	if (oldest->key == reply->tx_key && oldest->from != from)
+		return oldest;
+	return match_any(f, from, reply);
+}
+
 struct tx *tx_by_id(struct flow *f, uint32_t id)
 {
 	for (unsigned i = 0; f->tx != NULL && i < f->tx->count; i++)
@@ -148,8 +172,11 @@ struct tx *tx_by_id(struct flow *f, uint32_t id)
 
 void tx_close(struct flow *f, struct tx *tx)
 {
-	unsigned slot = (unsigned)(tx - f->tx->tx);
-	remove_at(f->tx, (slot - f->tx->first) & (f->tx->cap - 1u));
+	struct tx_table *t = f->tx;
+	if (tx == &t->tx[t->first])
+		drop_first(t);
+	else
+		remove_at(t, ((unsigned)(tx - t->tx) - t->first) & (t->cap - 1u));
 }
 
 void tx_table_free(struct flow *f)

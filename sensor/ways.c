@@ -1,7 +1,7 @@
 /* ways.c - messages by direction, a minute at a time. */
 #include "sensor/ways.h"
 
-enum { WINDOW_S = 60 };
+#define WINDOW_NS (INT64_C(60) * 1000000000)
 
 /* A direction may be missing because its checksums are off-loaded: that has a hint of its own. */
 static bool sums_lost(const struct counters *c, uint64_t pdus)
@@ -9,18 +9,20 @@ static bool sums_lost(const struct counters *c, uint64_t pdus)
 	return c->bad_ip_sum + c->bad_l4_sum > pdus / 4;
 }
 
-bool ways_watch(struct ways *w, const struct counters *c, uint32_t least, const struct flow *f,
-	const struct event *e, struct anomaly *out)
+bool ways_look(struct ways *w, const struct counters *c, uint32_t least, const struct event *e,
+	struct anomaly *out)
 {
+	const struct flow *f = e->flow;
 	if (least == 0 || f->l4 != L4_TCP || e->pdu->tx == TX_NONE || e->pdu->dissector->office)
 		return false;
-	if (e->at.ts_ns - w->since_ns > (int64_t)WINDOW_S * 1000000000) {
+	if (e->at.ts_ns - w->since_ns > WINDOW_NS) {
 		w->since_ns = e->at.ts_ns;
 		w->pdus[0] = w->pdus[1] = 0;
 	}
 	w->pdus[e->from != f->client]++;
 	uint64_t most = w->pdus[0] + w->pdus[1];
 	if (w->pdus[0] > 0 && w->pdus[1] > 0) {
+		w->both_until_ns = w->since_ns + WINDOW_NS;
 		w->told = false;
 		return false;
 	}
