@@ -27,10 +27,10 @@ const char *verdict_name(enum outcome_of outcome)
 static bool grow(struct flow *f)
 {
 	unsigned cap = f->tx == NULL ? TX_START : f->tx->cap * 2u;
-	struct tx_table *t = malloc(sizeof *t + cap * sizeof t->tx[0]);
+	struct tx_table *t = calloc(1, sizeof *t + cap * sizeof t->tx[0]);
 	if (t == NULL)
 		return false;
-	*t = (struct tx_table){ .cap = (uint16_t)cap };
+	t->cap = (uint16_t)cap;
 	if (f->tx != NULL) {
 		t->count = f->tx->count;
 		t->last_id = f->tx->last_id;
@@ -99,8 +99,8 @@ static inline void keep(struct kept *kept, const struct pdu *pdu)
 	const uint8_t *fields = pdu->dissector->keep;
 	kept->known = true;
 	kept->present = 0;
-	for (unsigned i = 0; i < PDU_KEPT; i++) {
-		bool has = fields[i] != 0 && pdu_has(pdu, fields[i] - 1u);
+	for (unsigned i = 0; i < PDU_KEPT && fields[i] != 0; i++) {
+		bool has = pdu_has(pdu, fields[i] - 1u);
 		kept->value[i] = has ? pdu->value[fields[i] - 1].u : 0;
 		kept->present |= (uint8_t)(has << i);
 	}

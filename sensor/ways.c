@@ -1,8 +1,6 @@
 /* ways.c - messages by direction, a minute at a time. */
 #include "sensor/ways.h"
 
-#define WINDOW_NS (INT64_C(60) * 1000000000)
-
 /* A direction may be missing because its checksums are off-loaded: that has a hint of its own. */
 static bool sums_lost(const struct counters *c, uint64_t pdus)
 {
@@ -15,14 +13,14 @@ bool ways_look(struct ways *w, const struct counters *c, uint32_t least, const s
 	const struct flow *f = e->flow;
 	if (least == 0 || f->l4 != L4_TCP || e->pdu->tx == TX_NONE || e->pdu->dissector->office)
 		return false;
-	if (e->at.ts_ns - w->since_ns > WINDOW_NS) {
+	if (e->at.ts_ns - w->since_ns > WAYS_WINDOW_NS) {
 		w->since_ns = e->at.ts_ns;
 		w->pdus[0] = w->pdus[1] = 0;
 	}
 	w->pdus[e->from != f->client]++;
 	uint64_t most = w->pdus[0] + w->pdus[1];
-	if (w->pdus[0] > 0 && w->pdus[1] > 0) {
-		w->both_until_ns = w->since_ns + WINDOW_NS;
+	w->both = w->pdus[0] > 0 && w->pdus[1] > 0;
+	if (w->both) {
 		w->told = false;
 		return false;
 	}

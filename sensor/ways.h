@@ -5,11 +5,12 @@
 #include "sensor/counters.h"
 #include "sensor/event.h"
 
+#define WAYS_WINDOW_NS (INT64_C(60) * 1000000000)
+
 struct ways {
 	int64_t since_ns;
-	int64_t both_until_ns; /* both directions have been seen, and so far need not be looked at
-				*/
-	uint64_t pdus[2];      /* over TCP, by direction */
+	uint64_t pdus[2]; /* over TCP, by direction */
+	bool both;        /* have been seen in this window: the rest of it tells nothing */
 	bool told;
 };
 
@@ -20,7 +21,8 @@ bool ways_look(struct ways *w, const struct counters *c, uint32_t least, const s
 static inline bool ways_watch(struct ways *w, const struct counters *c, uint32_t least,
 	const struct event *e, struct anomaly *out)
 {
-	return e->at.ts_ns > w->both_until_ns && ways_look(w, c, least, e, out);
+	bool settled = w->both && e->at.ts_ns - w->since_ns <= WAYS_WINDOW_NS;
+	return !settled && ways_look(w, c, least, e, out);
 }
 
 #endif
