@@ -276,9 +276,17 @@ void transfer_piece(struct transfer *t, const struct event *e, const uint8_t *by
 static const struct dissector *const reads[] = { &modbus_dissector, &s7comm_dissector,
 	&dnp3_dissector, NULL };
 
+/* Functions below 64 that move programs in one of them, as bits: Modbus 20 and 21, S7 1A to 1F,
+ * DNP3 2, 25 and 26. */
+#define MOVING UINT64_C(0xfe300004)
+
 static void on_pdu(void *self, const struct event *e)
 {
+	const struct ledger *l = self;
 	const struct pdu *p = e->pdu;
+	bool may_move = (uint32_t)p->code >= 64 || (MOVING >> p->code & 1) != 0;
+	if (!may_move && (l->open == 0 || p->dir == PDU_REQ))
+		return;
 	if (p->malformed != NULL)
 		return;
 	if (p->dissector == &modbus_dissector)

@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { ASKED = 16, OVERLAPS = 8 };
+enum { ASKED = 16, OVERLAPS = 8, HASHED = 4096 };
 
 #define SECOND_NS INT64_C(1000000000)
 #define WITHIN_NS (10 * SECOND_NS) /* as long as transaction.c remembers a request */
@@ -79,7 +79,10 @@ struct view {
 	const struct watch *watch;
 	struct conversation *conversation;
 	uint32_t conversations, hand;
-	struct stations *stations;
+	/* What answers of a print (event.h) hash to: mostly that is known. */
+	struct hashed {
+		uint64_t print, digest;
+	} hashed[HASHED];
 	/* Anomalies come when nothing may be observed; they wait for the next message. */
 	struct {
 		struct flow *flow;
@@ -142,6 +145,16 @@ static uint64_t digest(const struct pdu *p)
 	return key | 1;
 }
 
+static inline uint64_t digest_of(struct view *v, const struct event *e)
+{
+	struct hashed *h = &v->hashed[e->print / 2 % HASHED];
+	if (h->print != e->print || e->print == 0) {
+		h->print = e->print;
+		h->digest = digest(e->pdu);
+	}
+	return h->digest;
+}
+
 /* What a control says, and its echo has to say; 0: it is none. */
 static inline uint64_t echo_of(const struct pdu *p)
 {
@@ -182,13 +195,13 @@ static RARE void check_echo(struct view *v, const struct asked *a, const struct 
 	view_observe(v->watch, &n);
 }
 
-static inline void answered(struct view *v, struct conversation *c, const struct event *e)
+static void answered(struct view *v, struct conversation *c, const struct event *e)
 {
 	for (unsigned i = 0; i < ASKED; i++) {
 		struct asked *a = &c->asked[(c->at - 1 - i) % ASKED];
 		if (a->tx != e->tx_id + 1 || a->from == e->from || a->reply != 0)
 			continue;
-		a->reply = digest(e->pdu);
+		a->reply = digest_of(v, e);
 		c->pairs++;
 		if (a->echo != 0)
 			check_echo(v, a, e);
@@ -291,8 +304,6 @@ static void on_pdu(void *self, const struct event *e)
 		tell_overlaps(v);
 	if (e->pdu->tx != TX_NONE && !e->pdu->dissector->office)
 		follow(v, e);
-	if (e->pdu->dissector == &dnp3_dissector)
-		stations_pdu(v->stations, e);
 }
 
 static void forget(struct view *v, const struct flow *f)
@@ -347,18 +358,9 @@ static void on_anomaly(void *self, const struct anomaly *a)
 	v->overlap[v->overlaps++].at = a->at;
 }
 
-/* The next capture may be of another plant and another day. */
-static void on_finish(void *self, struct stamp now)
-{
-	struct view *v = self;
-	(void)now;
-	stations_clear(v->stations);
-}
-
 static void on_close(void *self)
 {
 	struct view *v = self;
-	stations_free(v->stations);
 	free(v->conversation);
 	free(v);
 }
@@ -374,9 +376,8 @@ static void *on_open(const struct watch *w, struct err *err)
 		v->watch = w;
 		v->conversations = (uint32_t)w->config->view_flows;
 		v->conversation = calloc(v->conversations, sizeof *v->conversation);
-		v->stations = stations_new(w);
 	}
-	if (v != NULL && v->conversation != NULL && v->stations != NULL)
+	if (v != NULL && v->conversation != NULL)
 		return v;
 	if (v != NULL)
 		on_close(v);
@@ -391,5 +392,4 @@ const struct watcher view_watcher = {
 	.flow = on_flow,
 	.pdu = on_pdu,
 	.anomaly = on_anomaly,
-	.finish = on_finish,
 };

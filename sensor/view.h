@@ -36,14 +36,8 @@ struct view_note {
 
 void view_observe(const struct watch *w, const struct view_note *n);
 
-/* view_dnp3.c: outstations, by address and link address */
+/* view_dnp3.c */
 extern const struct dissector dnp3_dissector;
-struct stations;
-struct stations *stations_new(const struct watch *w);
-void stations_free(struct stations *s);
-void stations_clear(struct stations *s);
-/* For messages of DNP3. */
-void stations_pdu(struct stations *s, const struct event *e);
 /* What a control says, and its echo has to say: all but the status. 0: it is no control. Of
  * messages of DNP3. */
 uint64_t dnp3_control_digest(const struct pdu *p);

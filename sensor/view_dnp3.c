@@ -1,5 +1,6 @@
-/* view_dnp3.c - clocks and indications of outstations that contradict what was done to them.
- * Spec: [1815] 4.5.2 (IIN1.4, IIN1.7), annex A, groups 50 and 80. */
+/* view_dnp3.c - the watcher of outstations, by address and link address: clocks and indications
+ * that contradict what was done to them. Spec: [1815] 4.5.2 (IIN1.4, IIN1.7), annex A, groups 50
+ * and 80. */
 #include <stdlib.h>
 
 #include "dissectors/dnp3_fields.h"
@@ -46,24 +47,6 @@ struct stations {
 	const struct watch *watch;
 	struct station station[STATIONS];
 };
-
-struct stations *stations_new(const struct watch *w)
-{
-	struct stations *s = calloc(1, sizeof *s);
-	if (s != NULL)
-		s->watch = w;
-	return s;
-}
-
-void stations_free(struct stations *s)
-{
-	free(s);
-}
-
-void stations_clear(struct stations *s)
-{
-	memset(s->station, 0, sizeof s->station);
-}
 
 static struct station *station_of(struct stations *s, const struct addr *ip, uint64_t link)
 {
@@ -248,8 +231,11 @@ static void response(struct stations *s, const struct event *e)
 	told_times(s, st, e, link);
 }
 
-void stations_pdu(struct stations *s, const struct event *e)
+/* --- the watcher ------------------------------------------------------------------------- */
+
+static void on_pdu(void *self, const struct event *e)
 {
+	struct stations *s = self;
 	const struct pdu *p = e->pdu;
 	if (p->malformed != NULL || p->code == PDU_NO_CODE || (p->flags & PDU_OVERLAP))
 		return;
@@ -258,3 +244,34 @@ void stations_pdu(struct stations *s, const struct event *e)
 	else if (p->dir == PDU_REQ)
 		request(s, e);
 }
+
+/* The next capture may be of another plant and another day. */
+static void on_finish(void *self, struct stamp now)
+{
+	struct stations *s = self;
+	(void)now;
+	memset(s->station, 0, sizeof s->station);
+}
+
+static void *on_open(const struct watch *w, struct err *err)
+{
+	if (w->options->command != NULL)
+		return NULL;
+	struct stations *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		err_set(err, "out of memory");
+	else
+		s->watch = w;
+	return s;
+}
+
+static const struct dissector *const reads[] = { &dnp3_dissector, NULL };
+
+const struct watcher station_watcher = {
+	.name = "station",
+	.open = on_open,
+	.close = free,
+	.reads = reads,
+	.pdu = on_pdu,
+	.finish = on_finish,
+};

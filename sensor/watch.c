@@ -24,18 +24,17 @@ struct watching {
 	struct watch watch;
 };
 
-/* Close together: they are asked for each message. */
+/* Close together: they are asked for each message. Lists end with a hook NULL. */
 struct readers {
 	const struct dissector *of;
-	unsigned pdus, changes;
-	struct {
+	struct reader_of_pdus {
 		void (*ask)(void *self, const struct event *e);
 		void *self;
-	} pdu[FLOW_NOTES];
-	struct {
+	} pdu[FLOW_NOTES + 1];
+	struct reader_of_changes {
 		const struct change *(*ask)(void *self, const struct event *e);
 		void *self;
-	} change[FLOW_NOTES];
+	} change[FLOW_NOTES + 1];
 };
 
 struct watchers {
@@ -71,6 +70,7 @@ static bool does_read(const struct watcher *w, const struct dissector *d)
 
 static void list_readers(struct watchers *w, struct readers *r, const struct dissector *d)
 {
+	unsigned pdus = 0, changes = 0;
 	r->of = d;
 	for (unsigned i = 0; i < w->count; i++) {
 		const struct watcher *one = w->one[i].watcher;
@@ -78,12 +78,12 @@ static void list_readers(struct watchers *w, struct readers *r, const struct dis
 		if (!does_read(one, d))
 			continue;
 		if (one->pdu != NULL) {
-			r->pdu[r->pdus].ask = one->pdu;
-			r->pdu[r->pdus++].self = self;
+			r->pdu[pdus].ask = one->pdu;
+			r->pdu[pdus++].self = self;
 		}
 		if (one->change != NULL) {
-			r->change[r->changes].ask = one->change;
-			r->change[r->changes++].self = self;
+			r->change[changes].ask = one->change;
+			r->change[changes++].self = self;
 		}
 	}
 }
@@ -156,18 +156,18 @@ static const struct readers *readers_of(struct watchers *w, const struct dissect
 
 const struct change *watchers_change(struct watchers *w, const struct event *e)
 {
-	const struct readers *r = readers_of(w, e->pdu->dissector);
+	const struct reader_of_changes *r = readers_of(w, e->pdu->dissector)->change;
 	const struct change *found = NULL;
-	for (unsigned i = 0; i < r->changes && found == NULL; i++)
-		found = r->change[i].ask(r->change[i].self, e);
+	for (; r->ask != NULL && found == NULL; r++)
+		found = r->ask(r->self, e);
 	return found;
 }
 
 void watchers_pdu(struct watchers *w, const struct event *e)
 {
-	const struct readers *r = readers_of(w, e->pdu->dissector);
-	for (unsigned i = 0; i < r->pdus; i++)
-		r->pdu[i].ask(r->pdu[i].self, e);
+	const struct reader_of_pdus *r = readers_of(w, e->pdu->dissector)->pdu;
+	for (; r->ask != NULL; r++)
+		r->ask(r->self, e);
 }
 
 void watchers_aside(struct watchers *w, const struct aside *a)
