@@ -323,6 +323,23 @@ static struct asset *modbus_answered(struct assets *s, const struct event *e, st
 
 /* --- connections ------------------------------------------------------------------------- */
 
+/* Told with the role that the caller has had so far. */
+static void called_as_programmer(
+	struct assets *s, const struct event *e, struct asset *client, const struct asset *server)
+{
+	const struct asset_news n = { .event = ASSET_ENGINEERING,
+		.a = client,
+		.peer = server,
+		.flow = e->flow,
+		.from = e->from,
+		.jump = -1 };
+	asset_tell(s, &n, e->at);
+	if (client->programmer)
+		return;
+	client->programmer = true;
+	asset_changed(s, client, CHANGE_ROLE, e->at);
+}
+
 bool asset_connected(struct assets *s, const struct event *e, struct talk *t, struct asset *client,
 	struct asset *server)
 {
@@ -331,10 +348,8 @@ bool asset_connected(struct assets *s, const struct event *e, struct talk *t, st
 	if (!number(s, e->pdu, K_COTP_TYPE, &type))
 		return false;
 	if (type == COTP_CONNECT && client != NULL && number(s, e->pdu, K_COTP_KIND, &kind) &&
-		kind == COTP_PG && !client->programmer) {
-		client->programmer = true;
-		asset_changed(s, client, CHANGE_ROLE, e->at);
-	}
+		kind == COTP_PG)
+		called_as_programmer(s, e, client, server);
 	if (type == COTP_CONNECT && called >= 0 && pdu_has(e->pdu, (unsigned)called) &&
 		e->pdu->value[called].len == 2)
 		t->tsap = (uint16_t)(e->pdu->value[called].bytes[0] << 8 |

@@ -32,6 +32,7 @@ enum {
 	F_SILENT,
 	F_USUAL,
 	F_JUMP,
+	F_PEER_ROLE,
 	FIELDS
 };
 
@@ -40,7 +41,7 @@ static const struct code_name events[] = {
 	{ ASSET_NEW, "new" }, { ASSET_CHANGED, "changed" }, { ASSET_REPLACED, "replaced" },
 	{ ASSET_MAC, "mac_changed" }, { ASSET_PROTOCOL, "new_protocol" }, { ASSET_SILENT, "silent" },
 	{ ASSET_BACK, "back" }, { ASSET_ROUTABLE, "routable" }, { ASSET_CROSSING, "crossing" },
-	{ 0, NULL },
+	{ ASSET_ENGINEERING, "engineering" }, { 0, NULL },
 };
 
 static const struct field fields[FIELDS] = {
@@ -69,6 +70,7 @@ static const struct field fields[FIELDS] = {
 	[F_SILENT]   = { "asset.silent_for", FIELD_UINT, "s", "how long it has not answered", NULL },
 	[F_USUAL]    = { "asset.usual_gap", FIELD_UINT, "s", "longest usual time between its answers", NULL },
 	[F_JUMP]     = { "asset.level_jump", FIELD_REAL, "levels", "how many Purdue levels lie between the two zones; absent where one has none", NULL },
+	[F_PEER_ROLE] = { "asset.peer_role", FIELD_TEXT, NULL, "on engineering, where a device calls another as a programming device does: role of the called one, as asset.role", NULL },
 };
 // clang-format on
 
@@ -165,6 +167,8 @@ void asset_tell(struct assets *s, const struct asset_news *n, struct stamp at)
 		pdu_cstr(&pdu, F_PROTOCOL, n->protocol);
 		pdu_uint(&pdu, F_PLANT, n->plant);
 	}
+	if (n->peer != NULL)
+		pdu_cstr(&pdu, F_PEER_ROLE, asset_role_text(s, n->peer));
 	if (n->jump >= 0)
 		pdu_real(&pdu, F_JUMP, n->jump / 10.0);
 	if (n->flow == NULL)

@@ -48,6 +48,7 @@ enum asset_event {
 	ASSET_BACK,
 	ASSET_ROUTABLE,
 	ASSET_CROSSING,
+	ASSET_ENGINEERING,
 };
 
 struct asset_news {
@@ -58,7 +59,8 @@ struct asset_news {
 	const uint8_t *old_mac;
 	const struct flow *flow; /* or NULL: the device alone */
 	unsigned from;
-	int jump; /* levels × 10; -1: none */
+	const struct asset *peer; /* the other end, or NULL */
+	int jump;                 /* levels × 10; -1: none */
 };
 void asset_tell(struct assets *s, const struct asset_news *n, struct stamp at);
 /* Tells of what changed since it was last called, and keeps it for others. */
