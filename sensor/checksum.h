@@ -7,19 +7,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Sums are kept wide and in the byte order of memory: RFC 1071 2(B) shows that this is enough as
- * long as everything added is. Adding up to 2^16 values of 33 bits cannot overflow. */
-
-/* What overflows comes round. */
+/* Sums are of 64 bits and in the byte order of memory: RFC 1071 2(B) shows that this is enough as
+ * long as everything added is, and as what overflows comes round. */
 static inline uint64_t sum_wide(uint64_t sum, uint64_t more)
 {
 	sum += more;
 	return sum + (sum < more);
-}
-
-static inline uint64_t sum_halves(uint64_t sum)
-{
-	return (uint32_t)sum + (sum >> 32);
 }
 
 static inline uint64_t sum_word(uint64_t sum, const uint8_t *at)
@@ -52,7 +45,7 @@ static inline uint64_t sum_add(uint64_t sum, const uint8_t *at, size_t n)
 	}
 	if (n & 1) /* as if a zero followed */
 		sum = sum_wide(sum, htobe16((uint16_t)(*at << 8)));
-	return sum_halves(sum);
+	return sum;
 }
 
 /* The same for an IPv4 header without options. */
@@ -60,7 +53,7 @@ static inline uint64_t sum_20(const uint8_t *at)
 {
 	uint32_t last;
 	memcpy(&last, at + 16, sizeof(last));
-	return sum_halves(sum_word(sum_word(last, at), at + 8));
+	return sum_word(sum_word(last, at), at + 8);
 }
 
 /* The sum of bytes that hold their own checksum is 0xffff when it is right. Each step adds the two

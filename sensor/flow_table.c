@@ -158,11 +158,10 @@ struct flow_slot *flow_table_find(
 		struct flow_slot *s = slot_at(t, t->cells[i].index);
 		if (s->flow.l4 != p->l4)
 			continue;
-		for (unsigned end = 0; end < 2; end++) {
-			if (sent_by(&s->flow, end, p)) {
-				*from = end;
-				return s;
-			}
+		bool first = sent_by(&s->flow, 0, p);
+		if (first || sent_by(&s->flow, 1, p)) {
+			*from = !first;
+			return s;
 		}
 	}
 	return NULL;

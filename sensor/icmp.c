@@ -11,7 +11,8 @@ static bool sum_right(const struct aside *a, bool v6)
 	if (v6) {
 		sum = sum_add(sum, a->packet->src.bytes, 16);
 		sum = sum_add(sum, a->packet->dst.bytes, 16);
-		sum += htobe32(PROTOCOL_ICMP6) + (uint64_t)htobe32((uint32_t)a->bytes.left);
+		sum = sum_wide(
+			sum, htobe32(PROTOCOL_ICMP6) + (uint64_t)htobe32((uint32_t)a->bytes.left));
 	}
 	return sum_fold(sum) == 0xffff;
 }

@@ -67,7 +67,8 @@ static bool sum_right(const struct walk *w, uint8_t protocol)
 {
 	if (w->o->checksums == CHECKSUM_IGNORE || w->beyond > 0)
 		return true;
-	uint64_t sum = w->pseudo + htobe32(protocol) + htobe32((uint32_t)w->in.left);
+	uint64_t rest = (uint64_t)htobe32(protocol) + htobe32((uint32_t)w->in.left);
+	uint64_t sum = sum_wide(w->pseudo, rest);
 	return sum_fold(sum_add(sum, w->in.at, w->in.left)) == 0xffff;
 }
 

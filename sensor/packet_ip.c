@@ -150,7 +150,7 @@ static void routed(struct walk *w, const uint8_t *h, uint32_t len)
 	if (last == NULL)
 		return;
 	take_v6(&w->p->dst, last);
-	w->pseudo = sum_add(0, w->p->src.bytes, 16) + sum_add(0, last, 16);
+	w->pseudo = sum_add(sum_add(0, w->p->src.bytes, 16), last, 16);
 }
 
 /* Passes one IPv6 extension header (or AH) and says what follows it. */

@@ -381,27 +381,27 @@ void run_tick(struct run *r, struct stamp at)
 void run_frame(struct run *r, const struct frame *f)
 {
 	int64_t ts_ns = f->ts_ns;
-	struct packet p;
-	p.at = (struct stamp){ .ts_ns = ts_ns, .frame = ++r->frame };
-	p.link = f->link;
-	p.caplen = f->caplen;
-	p.wirelen = f->wirelen;
-	p.bytes = f->bytes;
+	struct packet *p = &r->packet;
+	p->at = (struct stamp){ .ts_ns = ts_ns, .frame = ++r->frame };
+	p->link = f->link;
+	p->caplen = f->caplen;
+	p->wirelen = f->wirelen;
+	p->bytes = f->bytes;
 	if (r->tell->eve.started_ns == 0)
 		r->tell->eve.started_ns = ts_ns;
 	if (ts_ns > r->last_ns)
 		r->last_ns = ts_ns;
 	if (r->evidence != NULL)
-		evidence_frame(r->evidence, &p);
+		evidence_frame(r->evidence, p);
 	if (ts_ns >= r->tick_ns || ts_ns < r->tick_ns - 2 * TICK_NS)
-		run_tick(r, p.at);
-	bool done = packet_decode(&p, &r->packets);
+		run_tick(r, p->at);
+	bool done = packet_decode(p, &r->packets);
 	if (r->evidence != NULL)
-		evidence_decoded(r->evidence, &p, done);
+		evidence_decoded(r->evidence, p, done);
 	if (done)
-		transport_packet(r->transport, &p);
-	while (packet_second_reading(&p, &r->packets))
-		transport_packet(r->transport, &p);
+		transport_packet(r->transport, p);
+	while (packet_second_reading(p, &r->packets))
+		transport_packet(r->transport, p);
 }
 
 void run_canary(struct run *r, int64_t now_ns)

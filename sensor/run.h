@@ -43,6 +43,7 @@ struct run {
 	struct capture *capture; /* live */
 	struct control *control; /* live, or NULL */
 	struct packet_options packets;
+	struct packet packet; /* the one at hand */
 	uint8_t tag[CANARY_TAG];
 	bool canary;
 	bool no_spool; /* live: its folder cannot be had, and nothing needs it */
