@@ -157,7 +157,7 @@ static bool walk(struct walk *w, enum next next)
 }
 // clang-format on
 
-static bool layer_by_layer(struct packet *p, const struct packet_options *o)
+static APART bool layer_by_layer(struct packet *p, const struct packet_options *o)
 {
 	struct walk w = {
 		.p = p,

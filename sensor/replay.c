@@ -20,7 +20,7 @@ struct pace {
 };
 
 /* Waits until the packet's time has come. */
-static void keep_pace(struct pace *p, int64_t ts_ns)
+static APART void keep_pace(struct pace *p, int64_t ts_ns)
 {
 	if (p->start_ns == 0) {
 		p->start_ns = mono_ns();

@@ -143,27 +143,41 @@ static struct record record_at(const struct savefile *s, const uint8_t *at)
 	return r;
 }
 
-static int pcap_next(struct savefile *s, struct frame *f, struct err *err)
+static int take_record(struct savefile *s, struct record record, struct frame *f)
+{
+	f->ts_ns = (int64_t)record.seconds * 1000000000 + (int64_t)record.fraction * s->fraction_ns;
+	f->link = s->link;
+	f->caplen = record.caplen;
+	f->wirelen = record.wirelen < record.caplen ? record.caplen : record.wirelen;
+	f->bytes = s->buf + s->at + PCAP_RECORD;
+	s->at += PCAP_RECORD + record.caplen;
+	s->packets++;
+	return 1;
+}
+
+/* The next record is not, or not all, in the buffer. */
+static int read_record(struct savefile *s, struct frame *f, struct err *err)
 {
 	const uint8_t *h = savefile_need(s, PCAP_RECORD);
 	if (h == NULL)
 		return savefile_ended(s, err);
 	struct record record = record_at(s, h);
-	uint32_t caplen = record.caplen;
-	if (caplen > CAPLEN_MAX)
+	if (record.caplen > CAPLEN_MAX)
 		return savefile_damaged(s, err, "a packet of more than 256 KiB");
-	h = savefile_need(s, PCAP_RECORD + caplen);
-	if (h == NULL)
+	if (savefile_need(s, PCAP_RECORD + record.caplen) == NULL)
 		return savefile_ended(s, err);
+	return take_record(s, record, f);
+}
 
-	f->ts_ns = (int64_t)record.seconds * 1000000000 + (int64_t)record.fraction * s->fraction_ns;
-	f->link = s->link;
-	f->caplen = caplen;
-	f->wirelen = record.wirelen < caplen ? caplen : record.wirelen;
-	f->bytes = h + PCAP_RECORD;
-	s->at += PCAP_RECORD + caplen;
-	s->packets++;
-	return 1;
+static int pcap_next(struct savefile *s, struct frame *f, struct err *err)
+{
+	size_t have = s->end - s->at;
+	if (have < PCAP_RECORD)
+		return read_record(s, f, err);
+	struct record record = record_at(s, s->buf + s->at);
+	if (record.caplen > CAPLEN_MAX || record.caplen > have - PCAP_RECORD)
+		return read_record(s, f, err);
+	return take_record(s, record, f);
 }
 
 int savefile_next(struct savefile *s, struct frame *f, struct err *err)

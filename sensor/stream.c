@@ -76,7 +76,7 @@ void stream_free(struct transport *t, struct flow_slot *s)
 }
 
 /* Bytes at h->next: to the dissector, or to detection. */
-static void deliver(
+static inline void deliver(
 	struct transport *t, struct stream *st, unsigned from, const struct piece *in, uint32_t cut)
 {
 	struct flow_slot *s = st->slot;
@@ -163,7 +163,7 @@ static void deliver_first(struct transport *t, struct stream *st, unsigned from)
 }
 
 /* Delivers all that may be delivered now, both directions in the order they were said. */
-static void settle(struct transport *t, struct stream *st, bool all)
+static APART void settle(struct transport *t, struct stream *st, bool all)
 {
 	for (bool moved = true; moved;) {
 		moved = false;
@@ -217,7 +217,7 @@ static void give_up(struct transport *t, struct stream *st, unsigned from)
 	}
 }
 
-static void keep_waiting(struct transport *t, struct stream *st, int64_t now_ns)
+static APART void keep_waiting(struct transport *t, struct stream *st, int64_t now_ns)
 {
 	if (st->half[0].first == NULL && st->half[1].first == NULL)
 		wait_stop(t, st);
@@ -226,7 +226,7 @@ static void keep_waiting(struct transport *t, struct stream *st, int64_t now_ns)
 }
 
 /* Nothing more is read of this flow. */
-static void stream_drop(struct transport *t, struct flow_slot *s)
+static APART void stream_drop(struct transport *t, struct flow_slot *s)
 {
 	struct stream *st = s->flow.stream;
 	uint64_t *counter = &t->counters->other_protocol;
@@ -318,8 +318,8 @@ static bool fill_hole(struct transport *t, struct stream *st, unsigned from, str
 }
 
 /* Everything that is not simply next; false if @in was a copy. */
-static bool out_of_line(struct transport *t, struct stream *st, unsigned from, struct piece *in,
-	const struct packet *p, bool copy)
+static APART bool out_of_line(struct transport *t, struct stream *st, unsigned from,
+	struct piece *in, const struct packet *p, bool copy)
 {
 	struct half *h = &st->half[from];
 	int32_t ahead = seq_after(in->seq, h->next);

@@ -63,12 +63,13 @@ bool stream_packet(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p, bool copy);
 /* The sequence number after the SYN of @from. */
 void stream_syn(struct stream *st, unsigned from, uint32_t start);
-/* end[from] has acknowledged what the other end sent up to @ack. */
+/* end[from] has acknowledged what the other end sent up to @ack; before that has started it means
+ * nothing. */
 static inline void stream_ack(struct stream *st, unsigned from, uint32_t ack)
 {
 	struct half *o = &st->half[!from];
 	int32_t ahead = seq_after(ack, o->seen_ack);
-	if (o->started && ahead > 0 && ahead < FAR)
+	if (ahead > 0 && ahead < FAR)
 		o->seen_ack = ack;
 }
 /* Gives up holes that have waited long enough by @now_ns. */

@@ -135,7 +135,7 @@ static int64_t idle_limit(const struct transport *t, enum flow_list list)
 	return (int64_t)s * SECOND;
 }
 
-static void expire(struct transport *t, int64_t now_ns)
+static APART void expire(struct transport *t, int64_t now_ns)
 {
 	for (unsigned list = 0; list < FLOW_LISTS; list++) {
 		int64_t limit = idle_limit(t, (enum flow_list)list);
@@ -284,7 +284,7 @@ static bool is_blind(const struct flow_slot *s, unsigned from, const struct pack
 	return off > FAR_OFF || off < -FAR_OFF;
 }
 
-static void take_end(
+static APART void take_end(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	if (is_blind(s, from, p)) {
@@ -301,7 +301,7 @@ static void take_end(
 }
 
 /* The other end speaks for the first time. */
-static void answered(
+static APART void answered(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	bool refused = s->flow.l4 == L4_TCP && (p->tcp_flags & TCP_RST) != 0;
@@ -319,7 +319,7 @@ static inline void count_packet(
 }
 
 /* A flow whose payload is not read; true if it is one of ours after all. */
-static bool looked_again(
+static APART bool looked_again(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	struct piece in = { p->payload, p->payload_len, p->seq, p->at };
@@ -347,7 +347,7 @@ static bool take_payload(
 }
 
 /* Where a TCP connection's start was seen, these must be the bytes behind the SYN. */
-static void first_bytes(
+static APART void first_bytes(
 	struct transport *t, struct flow_slot *s, unsigned from, const struct packet *p)
 {
 	uint32_t seq = p->seq + (p->tcp_flags & TCP_SYN ? 1 : 0);
@@ -367,7 +367,7 @@ static void stray(struct transport *t, const struct packet *p)
 }
 
 /* The connection @p belongs to, where it is a SYN or belongs to none yet. NULL: no more to do. */
-static struct flow_slot *tcp_begin(struct transport *t, struct flow_slot *s, unsigned *from,
+static APART struct flow_slot *tcp_begin(struct transport *t, struct flow_slot *s, unsigned *from,
 	const struct packet *p, uint64_t hash)
 {
 	bool syn = is_syn(p);
@@ -417,7 +417,7 @@ static void tcp_packet(struct transport *t, const struct packet *p, uint64_t has
 		take_end(t, s, from, p);
 }
 
-static void udp_packet(struct transport *t, const struct packet *p, uint64_t hash)
+static APART void udp_packet(struct transport *t, const struct packet *p, uint64_t hash)
 {
 	if (duplicates_udp(t->seen, p, hash)) {
 		t->counters->duplicates++;
