@@ -21,6 +21,22 @@ static void warn_of_end(struct taking *t, const json_t *hl)
 	t->child->warned_at = step;
 }
 
+/* One machine that starts again is another run each time, and even one that was put back from a
+ * backup, with a beat that waited in it, comes back to an old run once. */
+static void watch_runs(struct taking *t, const char *run)
+{
+	struct child *c = t->child;
+	if (run == NULL || strcmp(run, c->run[0]) == 0)
+		return;
+	if (c->run[2][0] != '\0' && strcmp(run, c->run[1]) == 0 &&
+		strcmp(c->run[0], c->run[2]) == 0)
+		node_alarm(t->n, t->now, "equivocation", c->org,
+			"two machines run as one: beats of the runs %s and %s come in turn", run,
+			c->run[0]);
+	memmove(c->run[1], c->run[0], sizeof c->run - sizeof c->run[0]);
+	snprintf(c->run[0], sizeof c->run[0], "%s", run);
+}
+
 void accept_beat(struct taking *t, const struct frame *f)
 {
 	static const char *const names[4] = { "known", "reporting", "late", "silent" };
@@ -41,6 +57,7 @@ void accept_beat(struct taking *t, const struct frame *f)
 	node_feed(t->n, FEED_HEALTH, c->org, text, len);
 	free(text);
 	warn_of_end(t, json_object_get(f->json, "hl"));
+	watch_runs(t, json_text_of(f->json, "run"));
 	int64_t off = json_int_of(f->json, "at", t->now.wall_ms) - t->now.wall_ms;
 	int64_t most = (int64_t)t->n->config->max_skew_s * 1000;
 	if (off > most || off < -most)

@@ -42,8 +42,9 @@ struct child {
 	struct totals sum;
 	int64_t beat_ms; /* mono; INT64_MIN: none since the start */
 	int64_t beat_wall_ms;
-	uint32_t kids[4]; /* as its last beat told: known, reporting, late, silent */
-	unsigned nodes;   /* path of its last roll-up: it came through these */
+	char run[3][RUN_TEXT]; /* the runs that beat last, the newest first; "" where none */
+	uint32_t kids[4];      /* as its last beat told: known, reporting, late, silent */
+	unsigned nodes;        /* path of its last roll-up: it came through these */
 	char path[PATH_NODES][ORG_TEXT];
 	int warned_at; /* days: the last step of warnings of its certificate's end */
 	double tokens;

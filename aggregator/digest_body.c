@@ -170,6 +170,7 @@ json_t *digest_beat(struct node *n, unsigned level, struct now now)
 	json_object_set_new(b, "ver", digest_versions(n));
 	json_object_set_new(b, "hl", digest_health(n, level, now));
 	json_object_set_new(b, "at", json_integer(now.wall_ms < 0 ? 0 : now.wall_ms));
+	json_object_set_new(b, "run", json_string(n->run));
 	struct roster r;
 	accept_roster(n, NULL, now, &r);
 	if (r.known > 0)

@@ -72,6 +72,9 @@ static void be(
 	n->tier = id->tier;
 	n->key = id->key;
 	memcpy(n->site_key, id->site_key, sizeof n->site_key);
+	uint8_t run[8];
+	random_bytes(run, sizeof run);
+	hex_write(n->run, run, sizeof run);
 	n->links = 0;
 	n->beat_ms = n->tidy_ms = now.mono_ms;
 	n->room = (struct room){ .look_ms = now.mono_ms };

@@ -36,6 +36,9 @@ struct room {
 	int64_t look_ms;  /* mono: the next look */
 };
 
+/* 16 hex digits. */
+enum { RUN_TEXT = 17 };
+
 struct node {
 	const struct agg_config *config;
 	struct store *store;
@@ -45,7 +48,8 @@ struct node {
 	char region[8], industry[8]; /* as in the certificate; "" where none */
 	struct key key;              /* the certificate's */
 	uint8_t site_key[32];
-	int64_t cert_days; /* until our certificate ends; told in beats */
+	char run[RUN_TEXT]; /* random, of this start; told in beats */
+	int64_t cert_days;  /* until our certificate ends; told in beats */
 	struct link *link[NODE_PARENTS];
 	unsigned links;
 	struct digest *digest; /* NULL: no sensors here */

@@ -79,7 +79,7 @@ def test_level_0(world):
     wait_for(lambda: len(parent.frames("beat")) >= 3, what="beats")
     equal({f["t"] for f in parent.frames()}, {"beat"}, "types of frames")
     for f in parent.frames():
-        equal(set(f) - {"v", "alg", "kid", "t", "org", "to", "sig", "tier", "reg", "ind", "lvl", "ver", "hl", "at"}, set(), f)
+        equal(set(f) - {"v", "alg", "kid", "t", "org", "to", "sig", "tier", "reg", "ind", "lvl", "ver", "hl", "at", "run"}, set(), f)
         equal(set(f["hl"]) - {"high", "cert_d"}, set(), f["hl"])
         equal(f["lvl"], 0, "level")
     equal(parent.frames()[-1]["hl"]["high"], True, "a high alert: yes")

@@ -143,6 +143,29 @@ static void a_chain_that_was_cut_is_quarantined(void **state)
 	assert_int_equal(sums().events, 10);
 }
 
+/* A beat of each run in turn, a letter a run. */
+static void beats_of(const char *runs)
+{
+	for (; *runs != '\0'; runs++) {
+		json_t *j = members("{\"tier\":\"enterprise\",\"reg\":\"370500\",\"ind\":\"C26\","
+				    "\"lvl\":1," VER "," HL ",\"at\":%" PRId64 ",\"run\":"
+				    "\"00000000000000f%c\"}",
+			p.now.wall_ms, *runs);
+		assert_int_equal(post(&kid, kid_frame(&kid, FRAME_BEAT, j), NULL), 200);
+	}
+}
+
+static void two_that_beat_in_turn_are_two(void **state)
+{
+	(void)state;
+	beats_of("aaabbc");   /* it was started again */
+	beats_of("cbdd");     /* and put back from a backup in which a beat of b waited */
+	beats_of("abacadae"); /* never does one take turns with the other */
+	assert_string_equal(p.alarm, "");
+	beats_of("aae");
+	want_alarm("equivocation");
+}
+
 /* --- refused alone ------------------------------------------------------------------------- */
 
 static char *damaged(char *line, const char *what, const char *by)
@@ -695,6 +718,7 @@ int main(void)
 		FRESH(a_restored_parent_asks_for_the_tail),
 		FRESH(other_bytes_under_one_number_are_quarantined),
 		FRESH(a_chain_that_was_cut_is_quarantined),
+		FRESH(two_that_beat_in_turn_are_two),
 		FRESH(one_poison_frame_never_stops_the_chain),
 		FRESH(each_fault_has_its_code),
 		FRESH(over_sharing_is_refused),
