@@ -1,45 +1,69 @@
-/* evidence_ring.c - records in one ring, their bytes in another, each frame in one piece. */
+/* evidence_ring.c - entries in one ring; frames one after the other in blocks, of which the oldest
+ * is used again. */
 #include "sensor/evidence_ring.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "sensor/limiter.h"
 
 enum {
-	PER_RECORD = 256, /* bytes of memory: a frame of a plant takes 64 to 200 */
-	RECORDS_MIN = 1024,
+	PER_ENTRY = 128, /* bytes of memory: a frame of a plant takes 60 to 200 */
+	ENTRIES_MIN = 1024,
+	BLOCKS = 8,
+	LARGE_PAGE = 2 << 20,
+	ALIGN = _Alignof(struct kept_frame),
 };
 
+#define SPREAD UINT64_C(0x9e3779b97f4a7c15)
+
 struct evidence_ring {
-	uint64_t seed;
-	struct kept_frame *record; /* a power of two of them */
-	uint64_t *bucket;          /* newest index of each */
-	uint64_t mask, bucket_mask;
-	uint64_t oldest, newest; /* indexes in use, from 1 */
+	uint64_t secret;
+	struct kept_entry *entry; /* a power of two of them */
+	uint64_t mask;
+	uint64_t newest;
 	uint8_t *bytes;
-	uint64_t size, pos; /* of bytes; where the next frame goes, counted on and on */
-	uint64_t lap;       /* pos at the start of bytes */
+	uint32_t at, end; /* where the next frame goes, and where its block ends */
+	uint32_t block_size, block;
+	uint64_t first[BLOCKS]; /* index of each block's first frame */
+	uint64_t oldest;        /* whose bytes are there */
 };
+
+/* In large pages, where the system has some: what is written once and then not for long costs a
+ * page fault and a lookup for each page. */
+static void *pages(size_t n)
+{
+	void *at = NULL;
+	if (posix_memalign(&at, LARGE_PAGE, n) != 0)
+		return NULL;
+	madvise(at, n, MADV_HUGEPAGE);
+	return at;
+}
+
+static void make_room(struct evidence_ring *r, size_t bytes)
+{
+	uint64_t entries = ENTRIES_MIN;
+	while (entries * 2 * PER_ENTRY <= bytes)
+		entries *= 2;
+	size_t table = entries * sizeof *r->entry;
+	size_t block = (bytes > 2 * table ? bytes - table : table) / BLOCKS;
+	r->mask = entries - 1;
+	r->block_size = (uint32_t)(block - block % ALIGN);
+	r->entry = pages(table);
+	r->bytes = pages((size_t)r->block_size * BLOCKS);
+}
 
 struct evidence_ring *evidence_ring_new(size_t bytes, uint64_t seed)
 {
-	uint64_t records = RECORDS_MIN;
-	while (records * 2 * PER_RECORD <= bytes)
-		records *= 2;
-	uint64_t tables = records * (sizeof(struct kept_frame) + sizeof(uint64_t) / 2);
 	struct evidence_ring *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		return NULL;
-	r->seed = seed;
-	r->mask = records - 1;
-	r->bucket_mask = records / 2 - 1;
-	r->size = bytes > 2 * tables ? bytes - tables : tables;
-	r->record = calloc(records, sizeof *r->record);
-	r->bucket = calloc(records / 2, sizeof *r->bucket);
-	r->bytes = malloc(r->size);
-	r->oldest = 1;
-	if (r->record != NULL && r->bucket != NULL && r->bytes != NULL)
+	make_room(r, bytes);
+	r->secret = key_end(seed + SPREAD);
+	r->end = r->block_size;
+	r->oldest = r->first[0] = 1;
+	if (r->entry != NULL && r->bytes != NULL)
 		return r;
 	evidence_ring_free(r);
 	return NULL;
@@ -49,8 +73,7 @@ void evidence_ring_free(struct evidence_ring *r)
 {
 	if (r == NULL)
 		return;
-	free(r->record);
-	free(r->bucket);
+	free(r->entry);
 	free(r->bytes);
 	free(r);
 }
@@ -62,93 +85,103 @@ void evidence_ring_clear(struct evidence_ring *r)
 
 /* --- keys -------------------------------------------------------------------------------- */
 
-static uint64_t address(const struct evidence_ring *r, const struct addr *a)
+/* Of IPv4 addresses only the upper half differs. */
+static uint64_t address(const struct addr *a)
 {
 	uint64_t half[2];
 	memcpy(half, a->bytes, sizeof half);
-	return key_mix(key_mix(r->seed, half[0]), half[1]);
+	return half[0] * SPREAD ^ half[1];
 }
 
+/* Different for different IPv4 addresses. */
 static uint32_t host_of(uint64_t address)
 {
-	return (uint32_t)(address >> 32) | 1;
+	return (uint32_t)(address >> 32) + (uint32_t)address;
 }
 
-uint32_t evidence_host(const struct evidence_ring *r, const struct addr *a)
+uint32_t evidence_host(const struct addr *a)
 {
-	return host_of(address(r, a));
+	return host_of(address(a));
 }
 
-/* Never 0. */
-static uint64_t spoken(uint64_t key)
+/* The order of the ends does not matter. Never 0. */
+static uint32_t key_of(const struct evidence_ring *r, uint8_t l4, uint64_t a, uint16_t a_port,
+	uint64_t b, uint16_t b_port)
 {
-	return key == 0 ? 1 : key;
+	uint64_t ends = key_fold(a ^ a_port ^ r->secret, b ^ b_port ^ r->secret);
+	return (uint32_t)(ends >> 32 ^ (uint64_t)l4 << 1) | 1;
 }
 
-static uint64_t key_of(uint8_t l4, uint64_t a, uint16_t a_port, uint64_t b, uint16_t b_port)
+static uint32_t key_of_pieces(const struct evidence_ring *r, uint64_t pieces)
 {
-	return spoken(key_mix(key_mix(a, a_port) + key_mix(b, b_port), l4));
+	return pieces == 0 ? 0 : (uint32_t)key_end(pieces ^ r->secret) | 1;
 }
 
-uint64_t evidence_key(const struct evidence_ring *r, uint8_t l4, const struct addr *a,
+uint32_t evidence_key(const struct evidence_ring *r, uint8_t l4, const struct addr *a,
 	uint16_t a_port, const struct addr *b, uint16_t b_port)
 {
-	return key_of(l4, address(r, a), a_port, address(r, b), b_port);
+	return key_of(r, l4, address(a), a_port, address(b), b_port);
 }
 
 /* --- keeping ----------------------------------------------------------------------------- */
 
-/* Where @n bytes in one piece may go. */
-static uint64_t room(struct evidence_ring *r, uint32_t n)
+static struct kept_frame *frame_at(const struct evidence_ring *r, uint32_t off)
 {
-	if (r->pos - r->lap + n > r->size)
-		r->lap = r->pos = r->lap + r->size;
-	uint64_t at = r->pos;
-	r->pos += n;
-	while (r->oldest <= r->newest && (r->record[r->oldest & r->mask].pos + r->size < r->pos ||
-						 r->newest - r->oldest >= r->mask))
-		r->oldest++;
-	return at;
+	return (struct kept_frame *)(void *)(r->bytes + off);
+}
+
+/* What the block held is forgotten. */
+static void begin_block(struct evidence_ring *r)
+{
+	r->block = (r->block + 1) % BLOCKS;
+	r->first[r->block] = r->newest + 1;
+	r->at = r->block * r->block_size;
+	r->end = r->at + r->block_size;
+	uint64_t oldest = r->first[(r->block + 1) % BLOCKS];
+	if (oldest > r->oldest)
+		r->oldest = oldest;
 }
 
 void evidence_ring_keep(struct evidence_ring *r, const struct packet *p)
 {
-	uint32_t n = p->caplen <= r->size / 4 ? p->caplen : (uint32_t)(r->size / 4);
-	uint64_t at = room(r, n);
-	r->record[++r->newest & r->mask] = (struct kept_frame){ .ts_ns = p->at.ts_ns,
-		.frame = p->at.frame,
-		.pos = at,
-		.off = (uint32_t)(at - r->lap),
-		.caplen = n,
-		.wirelen = p->wirelen,
-		.link = p->link };
-	memcpy(r->bytes + (at - r->lap), p->bytes, n);
+	const uint32_t header = sizeof(struct kept_frame), most = r->block_size - header;
+	uint32_t n = p->caplen <= most ? p->caplen : most;
+	if (header + n > r->end - r->at)
+		begin_block(r);
+	struct kept_frame *k = frame_at(r, r->at);
+	k->at = p->at;
+	k->link = p->link;
+	k->caplen = n;
+	k->wirelen = p->wirelen;
+	k->pieces = 0;
+	memcpy(k->bytes, p->bytes, n);
+	r->entry[++r->newest & r->mask] = (struct kept_entry){ .off = r->at };
+	r->at += (header + n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 void evidence_ring_file(struct evidence_ring *r, const struct packet *p, bool done)
 {
-	struct kept_frame *k = &r->record[r->newest & r->mask];
-	uint64_t pieces = p->pieces == 0 ? 0 : spoken(key_mix(r->seed, p->pieces));
-	if (done || p->src.family != 0) {
-		uint64_t src = address(r, &p->src), dst = address(r, &p->dst);
-		k->host[0] = host_of(src);
-		k->host[1] = host_of(dst);
-		if (done)
-			k->key = key_of(p->l4, src, p->sport, dst, p->dport);
-	}
-	if (done)
-		k->pieces = pieces;
-	else
-		k->key = pieces;
-	if (k->key == 0)
+	if (p->src.family == 0)
 		return;
-	uint64_t *bucket = &r->bucket[k->key >> 20 & r->bucket_mask];
-	uint64_t back = *bucket == 0 ? 0 : r->newest - *bucket;
-	k->back = back <= r->mask ? (uint32_t)back : 0;
-	*bucket = r->newest;
+	struct kept_entry *e = &r->entry[r->newest & r->mask];
+	uint64_t src = address(&p->src), dst = address(&p->dst);
+	e->host[0] = host_of(src);
+	e->host[1] = host_of(dst);
+	if (!done) {
+		e->key = key_of_pieces(r, p->pieces);
+		return;
+	}
+	e->key = key_of(r, p->l4, src, p->sport, dst, p->dport);
+	if (p->pieces != 0)
+		frame_at(r, e->off)->pieces = key_of_pieces(r, p->pieces);
 }
 
 /* --- finding ----------------------------------------------------------------------------- */
+
+size_t evidence_ring_room(const struct evidence_ring *r)
+{
+	return r->mask + 1;
+}
 
 uint64_t evidence_ring_newest(const struct evidence_ring *r)
 {
@@ -157,25 +190,26 @@ uint64_t evidence_ring_newest(const struct evidence_ring *r)
 
 uint64_t evidence_ring_oldest(const struct evidence_ring *r)
 {
-	return r->oldest;
+	uint64_t entries = r->mask + 1;
+	return r->newest < r->oldest + entries ? r->oldest : r->newest - entries + 1;
 }
 
-struct kept_frame *evidence_ring_at(const struct evidence_ring *r, uint64_t i)
+const struct kept_entry *evidence_ring_entry(const struct evidence_ring *r, uint64_t i)
 {
-	return &r->record[i & r->mask];
+	return &r->entry[i & r->mask];
 }
 
-const uint8_t *evidence_ring_bytes(const struct evidence_ring *r, const struct kept_frame *k)
+const struct kept_frame *evidence_ring_frame(const struct evidence_ring *r, uint64_t i)
 {
-	return r->bytes + k->off;
+	return frame_at(r, evidence_ring_entry(r, i)->off);
 }
 
 uint64_t evidence_ring_find(const struct evidence_ring *r, uint64_t frame)
 {
-	uint64_t low = r->oldest, high = r->newest;
+	uint64_t low = evidence_ring_oldest(r), high = r->newest;
 	while (low <= high) {
 		uint64_t middle = low + (high - low) / 2;
-		uint64_t at = evidence_ring_at(r, middle)->frame;
+		uint64_t at = evidence_ring_frame(r, middle)->at.frame;
 		if (at == frame)
 			return middle;
 		if (at < frame)
@@ -186,27 +220,22 @@ uint64_t evidence_ring_find(const struct evidence_ring *r, uint64_t frame)
 	return 0;
 }
 
-/* From @i on back through its bucket to one of that key. */
-static uint64_t of_key(const struct evidence_ring *r, uint64_t i, uint64_t key)
+/* From @i on back to one of that key. */
+static uint64_t of_key(const struct evidence_ring *r, uint64_t i, uint32_t key)
 {
-	while (i >= r->oldest && i <= r->newest) {
-		const struct kept_frame *k = evidence_ring_at(r, i);
-		if (k->key == key)
-			return i;
-		if (k->back == 0 || k->back >= i)
-			break;
-		i -= k->back;
-	}
-	return 0;
+	uint64_t oldest = evidence_ring_oldest(r);
+	while (i >= oldest && r->entry[i & r->mask].key != key)
+		i--;
+	return i >= oldest ? i : 0;
 }
 
-uint64_t evidence_ring_last(const struct evidence_ring *r, uint64_t key)
+uint64_t evidence_ring_last(const struct evidence_ring *r, uint32_t key)
 {
-	return of_key(r, r->bucket[key >> 20 & r->bucket_mask], key);
+	return of_key(r, r->newest, key);
 }
 
 uint64_t evidence_ring_before(const struct evidence_ring *r, uint64_t i)
 {
-	const struct kept_frame *k = evidence_ring_at(r, i);
-	return k->back == 0 || k->back >= i ? 0 : of_key(r, i - k->back, k->key);
+	uint32_t key = evidence_ring_entry(r, i)->key;
+	return key == 0 ? 0 : of_key(r, i - 1, key);
 }

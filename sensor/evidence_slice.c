@@ -21,13 +21,16 @@ bool collector_init(struct collector *c, struct evidence_ring *ring, uint32_t sl
 {
 	*c = (struct collector){ .ring = ring, .room = slice / SLICE_PER_FRAME };
 	c->picked = calloc(c->room, sizeof *c->picked);
-	return c->picked != NULL;
+	c->marks = calloc(evidence_ring_room(ring), sizeof *c->marks);
+	return c->picked != NULL && c->marks != NULL;
 }
 
 void collector_fini(struct collector *c)
 {
 	free(c->picked);
+	free(c->marks);
 	c->picked = NULL;
+	c->marks = NULL;
 }
 
 static void collect(struct collector *c, uint32_t limit)
@@ -37,25 +40,31 @@ static void collect(struct collector *c, uint32_t limit)
 	c->limit = limit;
 }
 
-static void add_key(struct slice *s, uint64_t key)
+static bool has_key(const struct slice *s, uint32_t key)
 {
 	for (unsigned i = 0; i < s->keys; i++)
 		if (s->key[i] == key)
-			return;
-	if (key != 0 && s->keys < SLICE_KEYS)
+			return true;
+	return false;
+}
+
+static void add_key(struct slice *s, uint32_t key)
+{
+	if (key != 0 && s->keys < SLICE_KEYS && !has_key(s, key))
 		s->key[s->keys++] = key;
 }
 
 /* False: it does not fit. A capture has one link type; frames of another are passed over. */
 static bool pick(struct slice *s, struct collector *c, uint64_t i)
 {
-	struct kept_frame *k = evidence_ring_at(c->ring, i);
-	if (k->mark == c->mark || k->link != s->link)
+	uint32_t *mark = &c->marks[i % evidence_ring_room(c->ring)];
+	const struct kept_frame *k = evidence_ring_frame(c->ring, i);
+	if (*mark == c->mark || k->link != s->link)
 		return true;
 	uint32_t cost = SLICE_PER_FRAME + k->caplen;
 	if (cost > c->limit - c->bytes)
 		return false;
-	k->mark = c->mark;
+	*mark = c->mark;
 	c->bytes += cost;
 	c->picked[c->count++] = i;
 	add_key(s, k->pieces);
@@ -68,21 +77,21 @@ static void pick_context(struct slice *s, struct collector *c, uint64_t i)
 		i = evidence_ring_before(c->ring, i);
 }
 
-/* All conversations of the slice, from the newest frame back to record @from. */
+/* All conversations of the slice, from the newest frame back to entry @from. A frame may bring the
+ * fragments that it completed: some may be newer. */
 static void pick_back(struct slice *s, struct collector *c, uint64_t from)
 {
-	uint64_t at[SLICE_KEYS];
-	unsigned known = 0;
-	for (;;) {
-		unsigned newest = 0;
-		for (; known < s->keys; known++)
-			at[known] = evidence_ring_last(c->ring, s->key[known]);
-		for (unsigned i = 1; i < known; i++)
-			if (at[i] > at[newest])
-				newest = i;
-		if (known == 0 || at[newest] < from || at[newest] == 0 || !pick(s, c, at[newest]))
+	uint64_t newest = evidence_ring_newest(c->ring), oldest = evidence_ring_oldest(c->ring);
+	if (from < oldest)
+		from = oldest;
+	for (uint64_t i = newest; i >= from; i--) {
+		unsigned keys = s->keys;
+		if (!has_key(s, evidence_ring_entry(c->ring, i)->key))
+			continue;
+		if (!pick(s, c, i))
 			return;
-		at[newest] = evidence_ring_before(c->ring, at[newest]);
+		if (s->keys > keys)
+			i = newest + 1;
 	}
 }
 
@@ -91,25 +100,24 @@ struct hosts {
 	uint32_t host[2];
 };
 
-static struct hosts hosts_of(const struct collector *c, const struct flow *f)
+static struct hosts hosts_of(const struct flow *f)
 {
-	struct hosts h;
+	return (struct hosts){ { evidence_host(&f->end[0].ip), evidence_host(&f->end[1].ip) } };
+}
+
+static bool is_of(const struct hosts *h, const struct kept_entry *k)
+{
 	for (unsigned i = 0; i < 2; i++)
-		h.host[i] = evidence_host(c->ring, &f->end[i].ip);
-	return h;
+		if (k->host[i] != 0 && (k->host[i] == h->host[0] || k->host[i] == h->host[1]))
+			return true;
+	return false;
 }
 
-static bool is_of(const struct hosts *h, const struct kept_frame *k)
-{
-	return k->host[0] != 0 && (k->host[0] == h->host[0] || k->host[0] == h->host[1] ||
-					  k->host[1] == h->host[0] || k->host[1] == h->host[1]);
-}
-
-/* Index of the newest such record from @i back (@h NULL: any); 0: none. */
+/* Index of the newest such entry from @i back (@h NULL: any); 0: none. */
 static uint64_t host_before(const struct collector *c, const struct hosts *h, uint64_t i)
 {
 	for (; i >= evidence_ring_oldest(c->ring); i--)
-		if (h == NULL || is_of(h, evidence_ring_at(c->ring, i)))
+		if (h == NULL || is_of(h, evidence_ring_entry(c->ring, i)))
 			return i;
 	return 0;
 }
@@ -152,18 +160,18 @@ static void put_picked(struct slice *s, struct collector *c)
 {
 	qsort(c->picked, c->count, sizeof *c->picked, by_index);
 	for (uint32_t i = 0; i < c->count; i++) {
-		const struct kept_frame *k = evidence_ring_at(c->ring, c->picked[i]);
-		int64_t ns = k->ts_ns % 1000000000;
-		put32(s, (uint32_t)(k->ts_ns / 1000000000));
+		const struct kept_frame *k = evidence_ring_frame(c->ring, c->picked[i]);
+		int64_t ns = k->at.ts_ns % 1000000000;
+		put32(s, (uint32_t)(k->at.ts_ns / 1000000000));
 		put32(s, (uint32_t)(ns < 0 ? 0 : ns));
 		put32(s, k->caplen);
 		put32(s, k->wirelen);
-		memcpy(s->bytes + s->len, evidence_ring_bytes(c->ring, k), k->caplen);
+		memcpy(s->bytes + s->len, k->bytes, k->caplen);
 		s->len += k->caplen;
 	}
 }
 
-/* Where record @i stands in the capture, from 1; 0: not there. */
+/* Where entry @i stands in the capture, from 1; 0: not there. */
 static uint32_t place_of(const struct collector *c, uint64_t i)
 {
 	const uint64_t *at = i == 0 || c->count == 0
@@ -184,13 +192,13 @@ static void put_places(struct alert *a, const struct collector *c, const uint64_
 
 /* --- an alert ---------------------------------------------------------------------------- */
 
-static uint64_t flow_key(const struct collector *c, const struct flow *f)
+static uint32_t flow_key(const struct collector *c, const struct flow *f)
 {
 	const struct endpoint *a = &f->end[0], *b = &f->end[1];
 	return evidence_key(c->ring, f->l4, &a->ip, a->port, &b->ip, b->port);
 }
 
-/* Records of the frames that the alert names; returns how many names there are. */
+/* Entries of the frames that the alert names; returns how many names there are. */
 static unsigned named(const struct collector *c, const struct alert *a, uint64_t *own)
 {
 	uint64_t frame[ALERT_FRAMES];
@@ -200,8 +208,8 @@ static unsigned named(const struct collector *c, const struct alert *a, uint64_t
 	return n;
 }
 
-/* The record that a slice is built around; 0: nothing is there any more. */
-static uint64_t centre(const struct collector *c, const uint64_t *own, unsigned n, uint64_t key,
+/* The entry that a slice is built around; 0: nothing is there any more. */
+static uint64_t centre(const struct collector *c, const uint64_t *own, unsigned n, uint32_t key,
 	const struct hosts *hosts)
 {
 	uint64_t last = 0;
@@ -217,7 +225,7 @@ static void pick_named(struct slice *s, struct collector *c, const uint64_t *own
 	for (unsigned i = n; i-- > 0;) {
 		if (own[i] == 0)
 			continue;
-		add_key(s, evidence_ring_at(c->ring, own[i])->key);
+		add_key(s, evidence_ring_entry(c->ring, own[i])->key);
 		pick_context(s, c, own[i]);
 	}
 }
@@ -239,14 +247,15 @@ static void pick_around(struct slice *s, struct collector *c, const struct alert
 bool slice_begin(struct slice *s, struct collector *c, struct alert *a)
 {
 	const struct flow *f = a->event->flow;
-	uint64_t own[ALERT_FRAMES], key = flow_key(c, f);
+	uint64_t own[ALERT_FRAMES];
+	uint32_t key = flow_key(c, f);
 	unsigned n = named(c, a, own);
 	bool has_flow = evidence_ring_last(c->ring, key) != 0;
-	const struct hosts hosts = hosts_of(c, f);
+	const struct hosts hosts = hosts_of(f);
 	uint64_t at = centre(c, own, n, key, &hosts);
 	if (at == 0)
 		return false;
-	s->link = evidence_ring_at(c->ring, at)->link;
+	s->link = evidence_ring_frame(c->ring, at)->link;
 	s->newest = evidence_ring_newest(c->ring);
 	s->keys = 0;
 	collect(c, (s->cap - SLICE_HEADER) / 4 * 3); /* a quarter is for what follows */

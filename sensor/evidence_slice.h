@@ -16,8 +16,8 @@ enum {
 struct slice {
 	uint64_t n; /* of the alert */
 	char name[EVIDENCE_NAME];
-	uint64_t newest; /* index of the newest record when it was begun */
-	uint64_t key[SLICE_KEYS];
+	uint64_t newest; /* index of the newest entry when it was begun */
+	uint32_t key[SLICE_KEYS];
 	unsigned keys;
 	uint32_t link;
 	uint8_t *bytes;
@@ -31,7 +31,8 @@ struct collector {
 	uint64_t *picked;
 	uint32_t count, room;
 	uint32_t bytes, limit;
-	uint32_t mark;
+	uint32_t *marks; /* of the ring's entries: in which collection they were picked last */
+	uint32_t mark;   /* of this one */
 };
 
 /* @slice: as large as any slice will be. */

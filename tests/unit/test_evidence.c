@@ -50,7 +50,7 @@ static void keep(struct evidence_ring *r, uint64_t number, uint32_t len, unsigne
 	evidence_ring_file(r, &p, true);
 }
 
-static uint64_t key_of(const struct evidence_ring *r, unsigned a)
+static uint32_t key_of(const struct evidence_ring *r, unsigned a)
 {
 	struct packet p = packet(1, 64, a, false);
 	return evidence_key(r, p.l4, &p.src, p.sport, &p.dst, p.dport);
@@ -66,11 +66,11 @@ static void both_directions_are_one_conversation(void **state)
 	uint64_t before = UINT64_MAX;
 	for (uint64_t i = evidence_ring_last(r, key_of(r, 1)); i != 0;
 		i = evidence_ring_before(r, i)) {
-		const struct kept_frame *k = evidence_ring_at(r, i);
-		assert_int_equal(k->frame % 3, 1);
-		assert_int_equal(*evidence_ring_bytes(r, k), (uint8_t)k->frame);
-		assert_true(k->frame < before);
-		before = k->frame;
+		const struct kept_frame *k = evidence_ring_frame(r, i);
+		assert_int_equal(k->at.frame % 3, 1);
+		assert_int_equal(*k->bytes, (uint8_t)k->at.frame);
+		assert_true(k->at.frame < before);
+		before = k->at.frame;
 		count++;
 	}
 	assert_int_equal(count, 34);
@@ -87,40 +87,39 @@ static void the_newest_frames_stay(void **state)
 	for (uint64_t n = 1; n <= 100000; n++) {
 		uint32_t len = n % 1000 == 0 ? 262144 : sizes[n % 6];
 		keep(r, n, len, (unsigned)(n % 5000));
-		assert_int_equal(evidence_ring_at(r, evidence_ring_find(r, n))->frame, n);
+		assert_int_equal(evidence_ring_frame(r, evidence_ring_find(r, n))->at.frame, n);
 		if (n % 100 != 0)
 			continue;
 		uint64_t i = evidence_ring_oldest(r);
 		for (; i <= evidence_ring_newest(r); i++) {
-			const struct kept_frame *k = evidence_ring_at(r, i);
-			assert_int_equal(*evidence_ring_bytes(r, k), (uint8_t)k->frame);
-			assert_int_equal(
-				evidence_ring_bytes(r, k)[k->caplen < 64 ? k->caplen - 1 : 63],
-				(uint8_t)k->frame);
+			const struct kept_frame *k = evidence_ring_frame(r, i);
+			assert_int_equal(*k->bytes, (uint8_t)k->at.frame);
+			assert_int_equal(k->bytes[k->caplen < 64 ? k->caplen - 1 : 63],
+				(uint8_t)k->at.frame);
 		}
-		uint64_t gone = evidence_ring_at(r, evidence_ring_oldest(r))->frame - 1;
+		uint64_t gone = evidence_ring_frame(r, evidence_ring_oldest(r))->at.frame - 1;
 		assert_int_equal(evidence_ring_find(r, gone), 0);
 		unsigned a = (unsigned)(n % 5000);
 		for (i = evidence_ring_last(r, key_of(r, a)); i != 0;
 			i = evidence_ring_before(r, i))
-			assert_int_equal(evidence_ring_at(r, i)->frame % 5000, a);
+			assert_int_equal(evidence_ring_frame(r, i)->at.frame % 5000, a);
 	}
 	assert_true(evidence_ring_newest(r) - evidence_ring_oldest(r) > 8);
 	evidence_ring_free(r);
 }
 
-static void small_frames_are_bounded_by_records(void **state)
+static void small_frames_are_bounded_by_entries(void **state)
 {
 	(void)state;
 	struct evidence_ring *r = evidence_ring_new(MIB, 0);
 	for (uint64_t n = 1; n <= 50000; n++)
 		keep(r, n, 1, 1);
-	assert_int_equal(evidence_ring_newest(r) - evidence_ring_oldest(r) + 1, 4096);
+	assert_int_equal(evidence_ring_newest(r) - evidence_ring_oldest(r) + 1, 8192);
 	unsigned count = 0;
 	for (uint64_t i = evidence_ring_last(r, key_of(r, 1)); i != 0;
 		i = evidence_ring_before(r, i))
 		count++;
-	assert_int_equal(count, 4096);
+	assert_int_equal(count, 8192);
 	evidence_ring_clear(r);
 	assert_int_equal(evidence_ring_last(r, key_of(r, 1)), 0);
 	assert_int_equal(evidence_ring_find(r, 50000), 0);
@@ -141,11 +140,11 @@ static void fragments_are_found_by_the_frame_they_complete(void **state)
 		evidence_ring_file(r, &p, n == 3);
 	}
 	uint64_t i = evidence_ring_last(r, key_of(r, 1));
-	assert_int_equal(evidence_ring_at(r, i)->frame, 3);
+	assert_int_equal(evidence_ring_frame(r, i)->at.frame, 3);
 	assert_int_equal(evidence_ring_before(r, i), 0);
-	i = evidence_ring_last(r, evidence_ring_at(r, i)->pieces);
-	assert_int_equal(evidence_ring_at(r, i)->frame, 2);
-	assert_int_equal(evidence_ring_at(r, evidence_ring_before(r, i))->frame, 1);
+	i = evidence_ring_last(r, evidence_ring_frame(r, i)->pieces);
+	assert_int_equal(evidence_ring_frame(r, i)->at.frame, 2);
+	assert_int_equal(evidence_ring_frame(r, evidence_ring_before(r, i))->at.frame, 1);
 	evidence_ring_free(r);
 }
 
@@ -268,7 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_directions_are_one_conversation),
 		cmocka_unit_test(the_newest_frames_stay),
-		cmocka_unit_test(small_frames_are_bounded_by_records),
+		cmocka_unit_test(small_frames_are_bounded_by_entries),
 		cmocka_unit_test(fragments_are_found_by_the_frame_they_complete),
 		IN_FOLDER(the_folder_keeps_to_its_cap),
 		IN_FOLDER(only_what_is_ours_is_touched),
