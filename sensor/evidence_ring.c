@@ -11,6 +11,7 @@
 enum {
 	PER_ENTRY = 128, /* bytes of memory: a frame of a plant takes 60 to 200 */
 	ENTRIES_MIN = 1024,
+	ENTRIES_MAX = 4 << 20, /* a walk over all takes some milliseconds */
 	BLOCKS = 8,
 	LARGE_PAGE = 2 << 20,
 	ALIGN = _Alignof(struct kept_frame),
@@ -44,7 +45,7 @@ static void *pages(size_t n)
 static void make_room(struct evidence_ring *r, size_t bytes)
 {
 	uint64_t entries = ENTRIES_MIN;
-	while (entries * 2 * PER_ENTRY <= bytes)
+	while (entries * 2 * PER_ENTRY <= bytes && entries < ENTRIES_MAX)
 		entries *= 2;
 	size_t table = entries * sizeof *r->entry;
 	size_t block = (bytes > 2 * table ? bytes - table : table) / BLOCKS;
@@ -220,22 +221,24 @@ uint64_t evidence_ring_find(const struct evidence_ring *r, uint64_t frame)
 	return 0;
 }
 
-/* From @i on back to one of that key. */
-static uint64_t of_key(const struct evidence_ring *r, uint64_t i, uint32_t key)
+/* From @i back to @from the first of that key. */
+static uint64_t of_key(const struct evidence_ring *r, uint64_t i, uint64_t from, uint32_t key)
 {
-	uint64_t oldest = evidence_ring_oldest(r);
-	while (i >= oldest && r->entry[i & r->mask].key != key)
+	while (i >= from && r->entry[i & r->mask].key != key)
 		i--;
-	return i >= oldest ? i : 0;
+	return i >= from ? i : 0;
 }
 
 uint64_t evidence_ring_last(const struct evidence_ring *r, uint32_t key)
 {
-	return of_key(r, r->newest, key);
+	return of_key(r, r->newest, evidence_ring_oldest(r), key);
 }
 
 uint64_t evidence_ring_before(const struct evidence_ring *r, uint64_t i)
 {
 	uint32_t key = evidence_ring_entry(r, i)->key;
-	return key == 0 ? 0 : of_key(r, i - 1, key);
+	uint64_t from = evidence_ring_oldest(r);
+	if (i > from + EVIDENCE_NEAR)
+		from = i - EVIDENCE_NEAR;
+	return key == 0 ? 0 : of_key(r, i - 1, from, key);
 }

@@ -21,6 +21,8 @@ struct kept_entry {
 	uint32_t off;     /* where the frame is */
 };
 
+enum { EVIDENCE_NEAR = 65536 /* frames */ };
+
 struct evidence_ring;
 
 /* All memory is taken here. @seed hides from the network which keys meet; a replay takes 0. */
@@ -43,7 +45,7 @@ const struct kept_entry *evidence_ring_entry(const struct evidence_ring *r, uint
 const struct kept_frame *evidence_ring_frame(const struct evidence_ring *r, uint64_t i);
 /* By frame number, or 0. */
 uint64_t evidence_ring_find(const struct evidence_ring *r, uint64_t frame);
-/* The newest of a key, and the one before @i of the same key; 0: none (any more). */
+/* The newest of a key; the one before @i of the same key, if it is near. 0: none (any more). */
 uint64_t evidence_ring_last(const struct evidence_ring *r, uint32_t key);
 uint64_t evidence_ring_before(const struct evidence_ring *r, uint64_t i);
 

@@ -129,6 +129,65 @@ static void small_frames_are_bounded_by_entries(void **state)
 	evidence_ring_free(r);
 }
 
+/* A conversation that rests is found however far back; what came before a frame only near it. */
+static void a_walk_is_bounded(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(64 * MIB, 0);
+	keep(r, 1, 60, 1);
+	keep(r, 2, 60, 1);
+	for (uint64_t n = 3; n <= EVIDENCE_NEAR + 2; n++)
+		keep(r, n, 60, 2);
+	assert_int_equal(evidence_ring_last(r, key_of(r, 1)), 2);
+	keep(r, EVIDENCE_NEAR + 3, 60, 1);
+	uint64_t i = evidence_ring_last(r, key_of(r, 1));
+	assert_int_equal(i, EVIDENCE_NEAR + 3);
+	assert_int_equal(evidence_ring_before(r, i), 0);
+	assert_int_equal(evidence_ring_before(r, 2), 1);
+	assert_int_equal(evidence_ring_before(r, 1), 0);
+	keep(r, EVIDENCE_NEAR + 4, 60, 1);
+	assert_int_equal(evidence_ring_before(r, EVIDENCE_NEAR + 4), i);
+	evidence_ring_free(r);
+	r = evidence_ring_new((size_t)4096 * MIB, 0);
+	assert_int_equal(evidence_ring_room(r), 4 * MIB);
+	evidence_ring_free(r);
+}
+
+/* Frames that a filter left out have their numbers. */
+static void numbers_may_leave_gaps(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	for (uint64_t n = 10; n <= 1000; n += 3)
+		keep(r, n, 60, 1);
+	assert_int_equal(evidence_ring_frame(r, evidence_ring_find(r, 13))->at.frame, 13);
+	assert_int_equal(evidence_ring_find(r, 14), 0);
+	assert_int_equal(evidence_ring_find(r, 9), 0);
+	assert_int_equal(evidence_ring_find(r, 1001), 0);
+	evidence_ring_free(r);
+}
+
+/* Both ends count, and which port is whose; a host is found under any port. */
+static void keys_tell_conversations_apart(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	struct addr a = packet(1, 64, 1, false).src, b = packet(1, 64, 2, false).src;
+	struct addr c = packet(1, 64, 3, false).src, d = packet(1, 64, 4, false).src;
+	uint32_t key = evidence_key(r, L4_TCP, &a, 40000, &b, 502);
+	assert_int_equal(key, evidence_key(r, L4_TCP, &b, 502, &a, 40000));
+	assert_int_not_equal(key, evidence_key(r, L4_UDP, &a, 40000, &b, 502));
+	assert_int_not_equal(key, evidence_key(r, L4_TCP, &a, 502, &b, 40000));
+	assert_int_not_equal(key, evidence_key(r, L4_TCP, &a, 40001, &b, 501));
+	assert_int_not_equal(key, evidence_key(r, L4_TCP, &a, 40000, &c, 502));
+	assert_int_not_equal(evidence_key(r, L4_UDP, &a, 47808, &d, 47808),
+		evidence_key(r, L4_UDP, &b, 47808, &c, 47808));
+	assert_int_not_equal(evidence_host(&a), evidence_host(&b));
+	keep(r, 1, 60, 1);
+	assert_int_equal(evidence_ring_entry(r, 1)->host[1], evidence_host(&a));
+	evidence_ring_free(r);
+}
+
 static void fragments_are_found_by_the_frame_they_complete(void **state)
 {
 	(void)state;
@@ -268,6 +327,9 @@ int main(void)
 		cmocka_unit_test(both_directions_are_one_conversation),
 		cmocka_unit_test(the_newest_frames_stay),
 		cmocka_unit_test(small_frames_are_bounded_by_entries),
+		cmocka_unit_test(a_walk_is_bounded),
+		cmocka_unit_test(numbers_may_leave_gaps),
+		cmocka_unit_test(keys_tell_conversations_apart),
 		cmocka_unit_test(fragments_are_found_by_the_frame_they_complete),
 		IN_FOLDER(the_folder_keeps_to_its_cap),
 		IN_FOLDER(only_what_is_ours_is_touched),
