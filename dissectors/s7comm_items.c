@@ -197,15 +197,18 @@ static void show_value(struct item *it, const struct reader *data, uint8_t size)
 /* Return code, transport size, length, bytes. */
 static struct reader take_data(struct reader *r, bool request, uint8_t *code, uint8_t *size)
 {
-	*code = rd_u8(r);
-	*size = rd_u8(r);
-	uint16_t length = rd_be16(r);
+	const uint8_t *head = rd_bytes(r, 4);
+	if (head == NULL)
+		return *r;
+	uint16_t length = (uint16_t)(head[2] << 8 | head[3]);
+	*code = head[0];
+	*size = head[1];
 	return rd_slice(r, request ? data_bytes(*size, length) : reply_bytes(*size, length));
 }
 
 static bool next_data(struct reader *r, uint64_t left, struct item *it, bool request)
 {
-	uint8_t code, size;
+	uint8_t code = 0, size = 0;
 	struct reader data = take_data(r, request, &code, &size);
 	if (r->overrun)
 		return false;

@@ -9,10 +9,17 @@ enum {
 	DEEDS_A_TALK = 4,   /* room for so many, on average */
 	TOLD_A_MESSAGE = 4, /* deviations of one message; the rest of it is more of the same */
 	LIMITER = 16384,
+	POLLS = 16384,  /* a power of two */
 	SET_SHIFT = 28, /* of a flow's note: the baseline it is of, then its talk */
 };
 
 #define SECOND_NS INT64_C(1000000000)
+
+/* Messages of one print (event.h) that are as the baseline has them. */
+struct poll {
+	uint64_t print; /* 0: none */
+	uint32_t set, talk;
+};
 
 struct baselining {
 	const struct watch *watch;
@@ -27,6 +34,7 @@ struct baselining {
 	bool chosen;
 	bool over_told[BASELINES_MAX];
 	struct limiter *told;
+	struct poll *poll; /* POLLS; what meets in a place takes it */
 };
 
 /* One message on its way. */
@@ -256,41 +264,91 @@ static uint32_t talk_of(const struct seen *s, const struct baseline *set)
 	return talk;
 }
 
+/* Counts one message of the talk; true: with it there are too many in its minute. */
+static bool is_busy(struct baseline *set, uint32_t talk, struct stamp at)
+{
+	struct contact *t = &set->talk[talk];
+	return contact_count(t, at.ts_ns) == t->rate + 1 && t->rate > 0;
+}
+
+static void judge_rate(struct seen *s)
+{
+	static const struct act_place nowhere = { .kind = 0 };
+	deviates(s, DEVIATION_RATE, 0, &nowhere);
+}
+
+static void begin(struct seen *s, struct baselining *b, const struct event *e)
+{
+	*s = (struct seen){ .b = b, .e = e };
+	key_of(e, act_by_device(e->pdu) ? !e->from : e->from, &s->key);
+}
+
+static struct poll *poll_of(const struct baselining *b, const struct event *e)
+{
+	return &b->poll[e->print >> 32 & (POLLS - 1)];
+}
+
+/* Was a message of its print judged before? */
+static const struct poll *find_poll(const struct baselining *b, const struct event *e)
+{
+	const struct poll *p = poll_of(b, e);
+	return e->print != 0 && p->print == e->print ? p : NULL;
+}
+
+/* There can only be too many of it. */
+static void judge_poll(struct baselining *b, const struct event *e, const struct poll *p)
+{
+	struct seen s;
+	if (!is_busy(b->all->use[p->set].set, p->talk, e->at))
+		return;
+	begin(&s, b, e);
+	s.talk = p->talk;
+	judge_rate(&s);
+}
+
 static void judge(struct baselining *b, const struct event *e)
 {
-	struct seen s = { .b = b, .e = e };
-	choose(b, e->at);
-	if (b->now == BASELINE_NOBODY)
-		return;
+	struct seen s;
 	struct baseline *set = b->all->use[b->now].set;
-	key_of(e, act_by_device(e->pdu) ? !e->from : e->from, &s.key);
+	begin(&s, b, e);
 	s.talk = talk_of(&s, set);
 	if (s.talk == BASELINE_NOBODY) {
 		judge_stranger(&s, set);
 		return;
 	}
-	struct contact *t = &set->talk[s.talk];
-	if (contact_count(t, e->at.ts_ns) == t->rate + 1 && t->rate > 0) {
-		static const struct act_place nowhere = { .kind = 0 };
-		deviates(&s, DEVIATION_RATE, 0, &nowhere);
-	}
+	bool busy = is_busy(set, s.talk, e->at);
+	if (busy)
+		judge_rate(&s);
 	act_each(e->pdu, judge_act, &s);
+	if (s.told == busy && e->print != 0)
+		*poll_of(b, e) = (struct poll){ .print = e->print, .set = b->now, .talk = s.talk };
 }
 
 /* --- life -------------------------------------------------------------------------------- */
 
+static void judge_pdu(struct baselining *b, const struct event *e)
+{
+	const struct poll *p = find_poll(b, e);
+	if (p == NULL && !act_counts(e->pdu))
+		return;
+	choose(b, e->at);
+	if (b->now == BASELINE_NOBODY)
+		return;
+	if (p != NULL && p->set == b->now)
+		judge_poll(b, e, p);
+	else
+		judge(b, e);
+}
+
 static void baseline_pdu(void *self, const struct event *e)
 {
 	struct baselining *b = self;
-	if (!act_counts(e->pdu)) {
-		if (b->day != NULL && e->pdu->dir == PDU_RSP)
-			learn_refusal(b, e);
-		return;
-	}
-	if (b->day != NULL)
+	if (b->day == NULL)
+		judge_pdu(b, e);
+	else if (act_counts(e->pdu))
 		learn(b, e);
-	else
-		judge(b, e);
+	else if (e->pdu->dir == PDU_RSP)
+		learn_refusal(b, e);
 }
 
 static void baseline_tick(void *self, struct stamp now)
@@ -311,6 +369,7 @@ static void baseline_close(void *self)
 	struct baselining *b = self;
 	baseline_free(b->day);
 	limiter_free(b->told);
+	free(b->poll);
 	free(b);
 }
 
@@ -335,12 +394,14 @@ static void *baseline_open(const struct watch *w, struct err *err)
 	b->all = &c->baselines;
 	b->now = BASELINE_NOBODY;
 	b->began_ns = INT64_MIN;
-	if (learns)
+	if (learns) {
 		b->day = baseline_new(
 			(uint32_t)c->max_talks, (uint32_t)c->max_talks * DEEDS_A_TALK, w->seed);
-	else
+	} else {
 		b->told = limiter_new(LIMITER, w->seed);
-	if (b->day != NULL || b->told != NULL)
+		b->poll = calloc(POLLS, sizeof *b->poll);
+	}
+	if (b->day != NULL || (b->told != NULL && b->poll != NULL))
 		return b;
 	err_set(err, "out of memory for a baseline of %u conversations", (unsigned)c->max_talks);
 	baseline_close(b);

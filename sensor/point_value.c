@@ -95,24 +95,32 @@ static double as_text(double v, int digits)
 	return strtod(text, NULL);
 }
 
-/* The double nearest to @v written with so many digits. A whole number below 2^53 divided by a
- * power of ten up to 10^22 is rounded once, as reading the text is. */
-static double rounded(double v, int digits)
+static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+	1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
+
+/* Is it written with so many digits without an exponent, some of them behind the point? */
+static bool is_handy(double size, int digits)
 {
-	static const double tens[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-		1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
-	double size = fabs(v);
+	return size >= 1e-4 && size < tens[digits];
+}
+
+/* Of those digits, how many stand behind the point. */
+static int decimals_of(double size, int digits)
+{
 	int decimals = digits;
-	if (size == 0)
-		return v;
-	if (!(size >= 1e-4 && size < tens[digits]))
-		return as_text(v, digits);
 	while (size >= tens[digits - decimals])
 		decimals--;
 	for (double least = 0.1; size < least; least /= 10)
 		decimals++;
-	double shifted = size * tens[decimals], whole = (double)(int64_t)(shifted + 0.5);
-	if (fabs(fabs(whole - shifted) - 0.5) < 0.05) /* the product's own rounding may decide */
+	return decimals;
+}
+
+/* A whole number below 2^53 divided by a power of ten up to 10^22 is rounded once, as reading the
+ * text is. */
+static double round_at(double v, int decimals, int digits)
+{
+	double shifted = fabs(v) * tens[decimals], whole = (double)(int64_t)(shifted + 0.5);
+	if (fabs(fabs(whole - shifted) - 0.5) < shifted * 0x1p-51) /* the product was rounded too */
 		return as_text(v, digits);
 	return copysign(whole / tens[decimals], v);
 }
@@ -121,9 +129,13 @@ static double rounded(double v, int digits)
  * 11.899999618530273. */
 static double shortest(float f)
 {
-	double v = (double)f;
-	for (int digits = 6; digits <= 9 && isfinite(f); digits++) {
-		v = rounded((double)f, digits);
+	double exact = (double)f, size = fabs(exact), v = exact;
+	int least = 6, most = 9, decimals = is_handy(size, most) ? decimals_of(size, most) : 0;
+	if (size == 0 || !isfinite(f))
+		return exact;
+	for (int digits = least; digits <= most; digits++) {
+		v = is_handy(size, digits) ? round_at(exact, decimals + digits - most, digits)
+					   : as_text(exact, digits);
 		if ((float)v == f)
 			break;
 	}
@@ -162,7 +174,12 @@ static double number_of(const struct point *p, uint64_t v, unsigned *quality)
 /* A product such as 119 × 0.1 without the noise of its last bits. */
 static double tidy(double v)
 {
-	return rounded(v, 14);
+	enum { DIGITS = 14 };
+	double size = fabs(v);
+	if (size == 0)
+		return v;
+	return is_handy(size, DIGITS) ? round_at(v, decimals_of(size, DIGITS), DIGITS)
+				      : as_text(v, DIGITS);
 }
 
 double point_scale(const struct point *p, double v, unsigned *quality)
@@ -182,10 +199,13 @@ double point_decode(const struct point *p, const uint8_t raw[POINT_BYTES], unsig
 	uint8_t bytes[POINT_BYTES];
 	unsigned n = point_bytes(p);
 	*quality = 0;
-	arrange(p, raw, n, bytes);
+	if (p->order != ORDER_ABCD) {
+		arrange(p, raw, n, bytes);
+		raw = bytes;
+	}
 	uint64_t v = 0;
 	for (unsigned i = 0; i < n; i++)
-		v = v << 8 | bytes[i];
+		v = v << 8 | raw[i];
 	if (p->width == 1)
 		v = v >> p->bit & 1;
 	else if (p->type == POINT_U8 || p->type == POINT_I8)

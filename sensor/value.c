@@ -104,9 +104,13 @@ static const struct change *value_change(void *self, const struct event *e)
 	s.write = role == VALUE_WRITES;
 	v->change.point = NULL;
 	asked_begin(v->asked, e, asked_key(e, e->tx_id));
-	for (uint32_t end = v->device[s.device].end; s.device < end; s.device++)
-		if (is_about(v, e, s.device))
-			take_request(v, &s, role);
+	if (role != VALUE_ASKS || !asked_again(v->asked, e->print)) {
+		for (uint32_t end = v->device[s.device].end; s.device < end; s.device++)
+			if (is_about(v, e, s.device))
+				take_request(v, &s, role);
+		if (role == VALUE_ASKS)
+			asked_know(v->asked, e->print);
+	}
 	end_request(v, e);
 	return v->change.point == NULL ? NULL : &v->change;
 }
@@ -185,9 +189,13 @@ static bool start(struct values *v)
 		v->jobs == NULL || !locks_open(v))
 		return false;
 	for (uint32_t i = 0; i < p->count; i++) {
-		v->track[i].asked_ns = v->track[i].wrote_ns = INT64_MIN;
-		v->track[i].plain = isnan(p->point[i].max_rate) && p->point[i].stuck_ns == 0;
-		if (p->point[i].stale_ns > 0)
+		const struct point *one = &p->point[i];
+		struct track *t = &v->track[i];
+		t->asked_ns = t->wrote_ns = INT64_MIN;
+		t->timed = !isnan(one->max_rate) || one->stuck_ns > 0;
+		for (unsigned k = 0; k < LIMITS; k++)
+			t->bounded |= !isnan(one->limit[k]);
+		if (one->stale_ns > 0)
 			v->stale[v->stales++] = i;
 	}
 	for (size_t i = p->devices; i-- > 0;) {

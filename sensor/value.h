@@ -43,12 +43,12 @@ struct track {
 	uint16_t decoded_quality;
 	bool has_decoded;
 	struct addr reader, writer;
-	uint32_t reads;   /* that show another value than the one written */
-	uint32_t lock;    /* its first interlock in values.lock_of */
-	uint16_t locks;   /* how many */
-	uint16_t quality; /* as last told by a message */
-	int8_t zone;      /* -2 below low_low … 2 above high_high */
-	bool plain;       /* it may rest and jump: neither is watched */
+	uint32_t reads;      /* that show another value than the one written */
+	uint32_t lock;       /* its first interlock in values.lock_of */
+	uint16_t locks;      /* how many */
+	uint16_t quality;    /* as last told by a message */
+	int8_t zone;         /* -2 below low_low … 2 above high_high */
+	bool timed, bounded; /* how fast it moves or how long it rests is watched; it has limits */
 	bool known, rate_told, stuck_told, stale_told, waits; /* waits: for the effect of a write */
 };
 
@@ -165,6 +165,10 @@ uint64_t asked_key(const struct event *e, uint64_t what);
 /* Begins a request; asked_add() adds to it. */
 void asked_begin(struct asked *a, const struct event *e, uint64_t key);
 void asked_add(struct asked *a, const struct asked_point *point);
+/* Adds what one of the same print (event.h) had, or false. */
+bool asked_again(struct asked *a, uint64_t print);
+/* All is added: remembers it for the next of this print. */
+void asked_know(struct asked *a, uint64_t print);
 /* Ends it; true if it had too many, or a request that still waited for its reply had to give way.
  */
 bool asked_end(struct asked *a);
@@ -237,6 +241,11 @@ static inline struct finding finding_of(
 
 /* Which kinds rules or outputs want: after they have changed. */
 void value_rules(void *self);
+static inline bool value_wants(const struct values *v, enum value_kind kind)
+{
+	return v->wanted >> kind & 1;
+}
+
 void value_tell(const struct values *v, const struct finding *f);
 
 #endif

@@ -1,25 +1,35 @@
 /* value_asked.c - points of requests that wait for their reply: a ring of points, and a small table
- * that knows which stretch of it belongs to which request. Nothing is allocated while it runs. */
+ * that knows which stretch of it belongs to which request. A poll that asks what it asked before
+ * has the stretch that it had before. Nothing is allocated while it runs. */
 #include <stdlib.h>
 
 #include "sensor/limiter.h"
 #include "sensor/value.h"
 
-enum { WAYS = 4, POINTS_A_REQUEST = 2048, RING_FACTOR = 16 };
+enum { WAYS = 4, POINTS_A_REQUEST = 2048, RING_FACTOR = 16, POLLS_FACTOR = 4 };
 
 #define OLD_NS (INT64_C(10) * 1000000000)
 
 struct request {
 	uint64_t key; /* 0: free */
-	uint64_t first;
+	uint64_t first, number;
 	int64_t at_ns;
+	uint32_t count;
+};
+
+/* What meets in a place takes it. */
+struct poll {
+	uint64_t print; /* event.h; 0: none */
+	uint64_t first;
 	uint32_t count;
 };
 
 struct asked {
 	struct request *request; /* WAYS in a row */
+	struct poll *poll;       /* rows * WAYS * POLLS_FACTOR */
 	struct asked_point *ring;
-	uint64_t head; /* points so far */
+	uint64_t head;     /* points so far */
+	uint64_t requests; /* so far */
 	uint64_t mask, rows;
 	struct request now;
 	bool cut; /* more points than a request may have */
@@ -38,8 +48,9 @@ struct asked *asked_new(size_t requests)
 	while (a->rows * WAYS < requests)
 		a->rows *= 2;
 	a->request = calloc(a->rows * WAYS, sizeof *a->request);
+	a->poll = calloc(a->rows * WAYS * POLLS_FACTOR, sizeof *a->poll);
 	a->ring = calloc(ring, sizeof *a->ring);
-	if (a->request != NULL && a->ring != NULL)
+	if (a->request != NULL && a->poll != NULL && a->ring != NULL)
 		return a;
 	asked_free(a);
 	return NULL;
@@ -50,6 +61,7 @@ void asked_free(struct asked *a)
 	if (a == NULL)
 		return;
 	free(a->request);
+	free(a->poll);
 	free(a->ring);
 	free(a);
 }
@@ -68,7 +80,9 @@ static struct request *row_of(const struct asked *a, uint64_t key)
 void asked_begin(struct asked *a, const struct event *e, uint64_t key)
 {
 	a->cut = false;
-	a->now = (struct request){ .key = key, .first = a->head, .at_ns = e->at.ts_ns };
+	a->now = (struct request){
+		.key = key, .first = a->head, .number = a->requests++, .at_ns = e->at.ts_ns
+	};
 }
 
 void asked_add(struct asked *a, const struct asked_point *point)
@@ -81,10 +95,33 @@ void asked_add(struct asked *a, const struct asked_point *point)
 	a->now.count++;
 }
 
-/* Its points have been written over? */
-static bool is_gone(const struct asked *a, const struct request *r)
+/* Have the points from there on been written over? */
+static bool is_gone(const struct asked *a, uint64_t first)
 {
-	return a->head - r->first > a->mask + 1;
+	return a->head - first > a->mask + 1;
+}
+
+static struct poll *poll_of(const struct asked *a, uint64_t print)
+{
+	return &a->poll[print >> 32 & (a->rows * WAYS * POLLS_FACTOR - 1)];
+}
+
+bool asked_again(struct asked *a, uint64_t print)
+{
+	const struct poll *p = poll_of(a, print);
+	if (print == 0 || p->print != print || is_gone(a, p->first))
+		return false;
+	a->now.first = p->first;
+	a->now.count = p->count;
+	return true;
+}
+
+void asked_know(struct asked *a, uint64_t print)
+{
+	if (print != 0 && !a->cut)
+		*poll_of(a, print) = (struct poll){
+			.print = print, .first = a->now.first, .count = a->now.count
+		};
 }
 
 bool asked_end(struct asked *a)
@@ -93,11 +130,11 @@ bool asked_end(struct asked *a)
 		return false;
 	struct request *row = row_of(a, a->now.key), *oldest = row;
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (row[i].key == 0 || row[i].key == a->now.key || is_gone(a, &row[i])) {
+		if (row[i].key == 0 || row[i].key == a->now.key || is_gone(a, row[i].first)) {
 			oldest = &row[i];
 			break;
 		}
-		if (row[i].first < oldest->first)
+		if (row[i].number < oldest->number)
 			oldest = &row[i];
 	}
 	bool young = oldest->key != 0 && oldest->key != a->now.key &&
@@ -117,7 +154,7 @@ static struct request *find(const struct asked *a, uint64_t key)
 
 static size_t points_of(const struct asked *a, const struct request *r, uint64_t *first)
 {
-	if (r == NULL || is_gone(a, r))
+	if (r == NULL || is_gone(a, r->first))
 		return 0;
 	*first = r->first;
 	return r->count;

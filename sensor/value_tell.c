@@ -135,7 +135,7 @@ void value_rules(void *self)
 
 void value_tell(const struct values *v, const struct finding *f)
 {
-	if (!(v->wanted >> f->kind & 1))
+	if (!value_wants(v, f->kind))
 		return;
 	const struct point *p = &v->points->point[f->point];
 	struct pdu pdu;

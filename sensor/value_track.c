@@ -65,6 +65,8 @@ static void check_limits(
 		LIMIT_HIGH_HIGH };
 	const struct point *p = &v->points->point[i];
 	struct track *t = &v->track[i];
+	if (!t->bounded)
+		return;
 	int before = t->zone, zone = zone_after(p, before, value);
 	t->zone = (int8_t)zone;
 	bool worse = (zone > 0 && zone > before) || (zone < 0 && zone < before);
@@ -208,12 +210,15 @@ static void check_change(struct values *v, const struct seen *s, uint32_t i, dou
 	struct track *t = &v->track[i];
 	if (t->known && (p->deadband > 0 ? fabs(value - t->told) <= p->deadband : value == t->told))
 		return;
+	double told = t->known ? t->told : NAN;
+	t->told = value;
+	if (!value_wants(v, VALUE_CHANGED))
+		return;
 	struct finding f = finding_of(VALUE_CHANGED, i, s);
-	f.old = t->known ? t->told : NAN;
+	f.old = told;
 	f.value = value;
 	f.quality = t->quality;
 	value_tell(v, &f);
-	t->told = value;
 }
 
 static void now_is(struct values *v, const struct seen *s, uint32_t i, double value)
@@ -228,10 +233,10 @@ static void now_is(struct values *v, const struct seen *s, uint32_t i, double va
 		locks_check(v, s, i);
 }
 
-/* Does the value say what the last one said, of a point of which nothing is measured over time? */
+/* Does the value say what the last one said? Then only time can make it news. */
 static bool says_no_more(const struct track *t, const struct sample *sample)
 {
-	return t->plain && t->known && t->at_ns != INT64_MIN && !t->waits && !t->stale_told &&
+	return t->known && t->at_ns != INT64_MIN && !t->waits && !t->stale_told &&
 	       sample->has_value && sample->value == t->value &&
 	       (!sample->has_quality || sample->quality == t->quality);
 }
@@ -242,6 +247,10 @@ void track_read(struct values *v, const struct seen *s, const struct sample *sam
 	struct track *t = &v->track[i];
 	t->reader = s->e->flow->end[s->client].ip;
 	if (says_no_more(t, sample) && t->at_ns <= s->e->at.ts_ns) {
+		if (t->timed && !sample->past)
+			check_rate(v, s, i, sample->value);
+		if (t->timed)
+			check_stuck(v, s, i, sample->value);
 		t->value = sample->value; /* of two zeros the later one */
 		memcpy(t->raw, sample->raw, sizeof t->raw);
 		t->at_ns = s->e->at.ts_ns;
