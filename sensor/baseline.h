@@ -116,8 +116,8 @@ void addr_print(const struct addr *a, char *out, size_t cap);
 
 /* --- configuration (baselines.c) --- */
 struct baseline_use {
-	char *name, *file; /* file NULL: inline */
-	struct baseline *set;
+	char *name, *file;            /* file NULL: inline */
+	struct baseline *set, *fresh; /* fresh: read again, not yet in use, or NULL */
 	bool weekly, ignored_once_over;
 	struct schedule hours;
 	int64_t until_ns; /* INT64_MAX: for ever */
@@ -130,6 +130,11 @@ void baselines_read(
 	struct baselines *b, const char *path, const struct yaml *v, struct text_list *faults);
 /* Reads the files that are named; not while the sandbox holds. */
 void baselines_load(struct baselines *b, struct text_list *faults);
+/* The files again, as they are now: how many are fresh; 0 with faults if one of them has any. */
+size_t baselines_reread(const struct baselines *b, struct text_list *faults);
+/* What is fresh comes into use, or is forgotten. */
+void baselines_take(const struct baselines *b);
+void baselines_drop(const struct baselines *b);
 void baselines_dump(const struct baselines *b, FILE *out);
 void baselines_free(struct baselines *b);
 /* The one that holds at a time; BASELINE_NOBODY: none. */

@@ -247,7 +247,8 @@ static bool judge_act(void *ctx, act_id id, const struct act_place *place)
 	return s->told < TOLD_A_MESSAGE;
 }
 
-/* The talk as the flow's note remembers it, else looked up. */
+/* The talk as the flow's note remembers it (it may be of a baseline that was there before), else
+ * looked up. */
 static uint32_t talk_of(const struct seen *s, const struct baseline *set)
 {
 	uint32_t *note = &((struct flow *)(uintptr_t)s->e->flow)->note[s->b->watch->index];
@@ -255,7 +256,8 @@ static uint32_t talk_of(const struct seen *s, const struct baseline *set)
 	if (*note >> SET_SHIFT == s->b->now + 1 && talk < set->talks) {
 		const struct contact_key *k = &set->talk[talk].key;
 		if (k->unit == s->key.unit && k->protocol == s->key.protocol &&
-			memcmp(k->client.bytes, s->key.client.bytes, 16) == 0)
+			memcmp(k->client.bytes, s->key.client.bytes, 16) == 0 &&
+			memcmp(k->device.bytes, s->key.device.bytes, 16) == 0)
 			return talk;
 	}
 	talk = baseline_talk(set, &s->key);

@@ -152,6 +152,43 @@ void baselines_load(struct baselines *b, struct text_list *faults)
 			b->use[i].set = baseline_load(b->use[i].file, faults);
 }
 
+size_t baselines_reread(const struct baselines *b, struct text_list *faults)
+{
+	size_t files = 0, fresh = 0;
+	for (size_t i = 0; i < b->count; i++) {
+		struct baseline_use *u = &b->use[i];
+		if (u->file == NULL)
+			continue;
+		u->fresh = baseline_load(u->file, faults);
+		files++;
+		fresh += u->fresh != NULL;
+	}
+	if (fresh == files)
+		return fresh;
+	baselines_drop(b);
+	return 0;
+}
+
+void baselines_take(const struct baselines *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		struct baseline_use *u = &b->use[i];
+		if (u->fresh == NULL)
+			continue;
+		baseline_free(u->set);
+		u->set = u->fresh;
+		u->fresh = NULL;
+	}
+}
+
+void baselines_drop(const struct baselines *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		baseline_free(b->use[i].fresh);
+		b->use[i].fresh = NULL;
+	}
+}
+
 /* --- asking ------------------------------------------------------------------------------ */
 
 static bool takes_part(const struct baseline_use *u, int64_t at_ns)

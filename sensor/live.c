@@ -125,6 +125,19 @@ static void add_reads(struct text_list *out, const char *spec)
 		text_list_keep(out, paths[--n]);
 }
 
+/* Their folders: a file that is written anew is often another one of that name. */
+static void add_baselines(struct text_list *out, const struct baselines *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		const char *file = b->use[i].file;
+		const char *slash = file == NULL ? NULL : strrchr(file, '/');
+		if (slash != NULL && slash != file)
+			text_list_add(out, "%.*s", (int)(slash - file), file);
+		else if (file != NULL)
+			text_list_keep(out, file);
+	}
+}
+
 static void readable_paths(const struct run *r, struct text_list *out)
 {
 	for (size_t i = 0; i < r->rules.paths.count; i++)
@@ -133,6 +146,7 @@ static void readable_paths(const struct run *r, struct text_list *out)
 		text_list_keep(out, r->rules.lists);
 	if (r->config->asset_oui != NULL && access(r->config->asset_oui, R_OK) == 0)
 		text_list_keep(out, r->config->asset_oui);
+	add_baselines(out, &r->config->baselines);
 	if (r->rules.attack != NULL)
 		text_list_keep(out, r->rules.attack);
 	const struct text_list *specs =

@@ -40,7 +40,8 @@ static const char usage[] =
 	"exit status: 0 ok, 1 run-time failure, 2 usage, 3 configuration or rules invalid,\n"
 	"             4 capture or privilege failure, 5 input damaged (what came before was "
 	"processed)\n"
-	"signals:     USR2 reloads rules, HUP reopens files, USR1 prints counters, TERM drains and "
+	"signals:     USR2 reloads rules and baselines, HUP reopens files, USR1 prints counters, "
+	"TERM drains and "
 	"stops\n";
 
 enum long_option {

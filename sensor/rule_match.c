@@ -72,8 +72,9 @@ bool rules_watch(const struct rules *rules, const struct dissector *d)
 
 bool rules_may_hold(struct rule_run *run, const struct pdu *sketch)
 {
+	static const struct flow nowhere;
 	struct event e;
-	event_begin(&e, NULL, 0, (struct stamp){ 0 }, sketch);
+	event_begin(&e, &nowhere, 0, (struct stamp){ 0 }, sketch);
 	struct look look = { .e = &e, .run = run, .sketch = true };
 	for (size_t i = 0; i < run->rules->count; i++) {
 		const struct compiled *c = run->rules->rule[i];

@@ -427,59 +427,6 @@ void run_canary(struct run *r, int64_t now_ns)
 
 /* --- signals ----------------------------------------------------------------------------- */
 
-static void told_reloaded(const struct run *r, size_t before)
-{
-	fprintf(stderr, "bongsu-sensor: rules reloaded: %zu, before %zu\n",
-		rules_count(r->rules.rules), before);
-}
-
-/* Goes over to the set that the packs' thread made, and tells what that refused. */
-static void take_packs(struct run *r)
-{
-	char why[256];
-	size_t before = rules_count(r->rules.rules);
-	struct rules *rules = packs_ready(r->packs);
-	if (rules != NULL) {
-		judge_rules(r->judge, NULL);
-		if (rules_use(&r->rules, rules))
-			told_reloaded(r, before);
-		judge_rules(r->judge, r->rules.run);
-	}
-	r->counters.packs = packs_in_use(r->packs);
-	while (packs_refusal(r->packs, why)) {
-		struct anomaly a = {
-			.kind = ANOMALY_PACK,
-			.at = { .ts_ns = r->live ? wall_ns() : r->last_ns, .frame = r->frame },
-			.count = 1,
-			.detail = why,
-		};
-		r->counters.packs_refused++;
-		tell_anomaly(r->tell, &a);
-	}
-}
-
-bool run_reload(struct run *r, struct text_list *faults)
-{
-	size_t before = rules_count(r->rules.rules);
-	if (r->packs != NULL) {
-		packs_look(r->packs, true);
-		return true;
-	}
-	/* Waiting alerts point into the old set: they go out first. */
-	judge_rules(r->judge, NULL);
-	bool ok = rules_read(&r->rules, r->config, faults);
-	judge_rules(r->judge, r->rules.run);
-	for (size_t i = 0; i < faults->count; i++)
-		fprintf(stderr, "%s\n", faults->text[i]);
-	if (ok)
-		told_reloaded(r, before);
-	else
-		fprintf(stderr,
-			"bongsu-sensor: rules not reloaded, the %zu old ones stay; faults: %zu\n",
-			before, faults->count);
-	return ok;
-}
-
 static void reload(struct run *r)
 {
 	struct text_list faults = { 0 };
@@ -503,7 +450,7 @@ bool run_wishes(struct run *r)
 		reload(r);
 	}
 	if (r->packs != NULL)
-		take_packs(r);
+		run_take_packs(r);
 	if (wishes.canary) {
 		wishes.canary = 0;
 		if (r->canary)
@@ -548,7 +495,7 @@ enum status run_close(struct run *r, enum status status)
 	if (r->judge != NULL) {
 		run_capture_end(r);
 		if (r->packs != NULL)
-			take_packs(r);
+			run_take_packs(r);
 		struct stamp at = { .ts_ns = r->live ? wall_ns() : r->last_ns,
 			.frame = r->counters.packets };
 		if (summary_checksums_bad(&r->counters)) {

@@ -67,8 +67,10 @@ void run_tick(struct run *r, struct stamp at);
 bool run_wishes(struct run *r);
 /* What Redis is told of the sensor's state; @lag_ns: how far behind the wire it is. */
 void run_beat(struct run *r, int64_t lag_ns);
-/* Reads the rules again; false: the old ones stay, and @faults and the log say why. */
+/* Reads rules and baselines again; false: the old ones stay, and @faults and the log say why. */
 bool run_reload(struct run *r, struct text_list *faults);
+/* Goes over to the set that the packs' thread made, and tells what that refused. */
+void run_take_packs(struct run *r);
 /* Puts a canary frame in. */
 void run_canary(struct run *r, int64_t now_ns);
 /* Summary, report, drain. Returns the exit status: @status, or what went wrong at the end. */

@@ -88,6 +88,14 @@ static void list_readers(struct watchers *w, struct readers *r, const struct dis
 	}
 }
 
+static void list_all(struct watchers *w)
+{
+	memset(w->reads, 0, sizeof w->reads);
+	w->now = w->reads;
+	for (unsigned i = 0; services[i] != NULL; i++)
+		list_readers(w, &w->reads[i], services[i]);
+}
+
 struct watchers *watchers_new(const struct watch *like, struct err *err)
 {
 	struct watchers *w = calloc(1, sizeof *w);
@@ -99,10 +107,26 @@ struct watchers *watchers_new(const struct watch *like, struct err *err)
 		watchers_free(w);
 		return NULL;
 	}
-	w->now = w->reads;
-	for (unsigned i = 0; services[i] != NULL; i++)
-		list_readers(w, &w->reads[i], services[i]);
+	list_all(w);
 	return w;
+}
+
+bool watchers_renew(struct watchers *w, const char *name, struct err *err)
+{
+	for (unsigned i = 0; i < w->count; i++) {
+		struct watching *one = &w->one[i];
+		if (strcmp(one->watcher->name, name) != 0)
+			continue;
+		void *fresh = one->watcher->open(&one->watch, err);
+		if (fresh == NULL)
+			return false;
+		one->watcher->close(one->self);
+		one->self = fresh;
+		if (one->watcher->rules != NULL)
+			one->watcher->rules(fresh);
+		list_all(w);
+	}
+	return true;
 }
 
 void watchers_free(struct watchers *w)

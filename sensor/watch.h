@@ -81,6 +81,8 @@ struct watchers *watchers_new(const struct watch *w, struct err *err);
 void watchers_free(struct watchers *w);
 /* To be called before the first packet. */
 void watchers_out(struct watchers *w, const struct watch_out *out);
+/* The watcher of that name begins anew; false: it goes on as before. */
+bool watchers_renew(struct watchers *w, const char *name, struct err *err);
 /* The state of the watcher of that name; NULL: not wanted. */
 void *watchers_state(const struct watchers *w, const char *name);
 

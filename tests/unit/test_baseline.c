@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +296,57 @@ static void the_first_whose_hours_it_is_holds(void **state)
 	config_free(&c);
 }
 
+static void put_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+#define TALK(unit)                                                                                 \
+	"talks: [{client: 10.9.0.5, device: 10.9.0.1, protocol: modbus, unit: " #unit ", allow: "  \
+	"{read_coils: any}}]\n"
+
+/* All files or none: half of a change is no baseline that anybody wrote. */
+static void files_are_read_again_together(void **state)
+{
+	char a[] = "/tmp/test_baselineXXXXXX", b[] = "/tmp/test_baselineXXXXXX", text[512];
+	struct text_list faults = { 0 };
+	struct config c;
+	(void)state;
+	assert_true(close(mkstemp(a)) == 0 && close(mkstemp(b)) == 0);
+	put_file(a, TALK(1));
+	put_file(b, TALK(2));
+	int n = snprintf(text, sizeof text,
+		"baseline:\n- {name: a, file: %s}\n- {name: b, file: %s}\n"
+		"- {name: c, talks: []}\n",
+		a, b);
+	config_init(&c);
+	assert_true(config_parse(&c, "x", text, (size_t)n, &faults));
+	baselines_load(&c.baselines, &faults);
+	const struct baseline_use *use = c.baselines.use;
+	const struct baseline *first = use[0].set, *inside = use[2].set;
+	assert_int_equal(first->talk[0].key.unit, 1);
+	put_file(a, TALK(11));
+	put_file(b, "talks: [{client: nobody}]\n");
+	assert_int_equal(baselines_reread(&c.baselines, &faults), 0);
+	assert_true(faults.count > 0 && strstr(faults.text[0], b) != NULL);
+	assert_null(use[0].fresh);
+	baselines_take(&c.baselines);
+	assert_ptr_equal(use[0].set, first);
+	put_file(b, TALK(12));
+	assert_int_equal(baselines_reread(&c.baselines, &faults), 2);
+	assert_ptr_equal(use[0].set, first); /* not before it is taken */
+	baselines_take(&c.baselines);
+	assert_int_equal(use[0].set->talk[0].key.unit, 11);
+	assert_int_equal(use[1].set->talk[0].key.unit, 12);
+	assert_ptr_equal(use[2].set, inside);
+	assert_int_equal(unlink(a) | unlink(b), 0);
+	text_list_free(&faults);
+	config_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +359,7 @@ int main(void)
 		cmocka_unit_test(tables_are_bounded),
 		cmocka_unit_test(faults_say_where),
 		cmocka_unit_test(the_first_whose_hours_it_is_holds),
+		cmocka_unit_test(files_are_read_again_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
