@@ -43,7 +43,7 @@ struct event {
 	bool has_tx;
 	uint64_t tx_id; /* number of the transaction in its flow, from 0 */
 	/* Of what the rules see of it, its number aside (pdu.same), seeded: what has the same print
-	 * is judged alike. 0: it has none. */
+	 * is judged alike. 0: it has none; else odd. */
 	uint64_t print;
 	bool again; /* one with its print was judged and watched a while ago */
 };

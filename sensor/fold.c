@@ -421,7 +421,7 @@ static struct entry *find_again(struct fold *f, const struct hit *hit, const str
 {
 	struct key k;
 	uint32_t sid = hit->rule->sid, level = (uint32_t)hit_level(hit);
-	struct near *n = &f->near[(event->print ^ sid) % NEAR];
+	struct near *n = &f->near[(event->print / 2 ^ sid) % NEAR];
 	if (event->print != 0 && n->print == event->print && n->sid == sid && n->level == level &&
 		f->entry[n->entry].life == n->life)
 		return &f->entry[n->entry];

@@ -6,8 +6,7 @@
 
 /* Keys of the prints: unguessable, so that nobody can make a message that passes for another. */
 struct prints {
-	uint64_t seed;
-	uint8_t secret[192];
+	uint64_t key[4];
 };
 
 /* False: no random numbers. */

@@ -36,7 +36,7 @@ struct memo *memo_new(void)
 
 void memo_keep(struct rule_run *run, uint64_t print, const struct hit *hits, size_t count)
 {
-	struct memo *m = &run->memo[print % MEMOS];
+	struct memo *m = &run->memo[print / 2 % MEMOS];
 	if (count > MEMO_HITS || run->rules->count > MEMO_RULES)
 		return;
 	m->print = print;
@@ -51,7 +51,7 @@ void memo_keep(struct rule_run *run, uint64_t print, const struct hit *hits, siz
 
 bool rules_recall(struct rule_run *run, const struct event *e, struct hit *hits, size_t *count)
 {
-	const struct memo *m = &run->memo[e->print % MEMOS];
+	const struct memo *m = &run->memo[e->print / 2 % MEMOS];
 	if (e->print == 0 || m->print != e->print)
 		return false;
 	for (unsigned i = 0; i < m->hits; i++) {

@@ -111,8 +111,28 @@ static void nobody_can_foresee_it(void **state)
 	uint64_t first = request(&m);
 	assert_true(prints_init(&other));
 	assert_int_not_equal(print_of(&other, &m.e, NULL), first);
-	m.pdu.same.left = 5; /* short ones are hashed another way */
+	m.pdu.same.left = 5;
 	assert_int_not_equal(print_of(&other, &m.e, NULL), request(&m));
+}
+
+/* Each bit of bytes of any length is taken in, and none behind their end. */
+static void every_length_is_hashed_whole(void **state)
+{
+	static struct message m;
+	(void)state;
+	make(&m, TX_REQUEST);
+	for (size_t n = 1; n <= 70; n++) {
+		m.pdu.same.left = n;
+		uint64_t plain = request(&m);
+		for (size_t bit = 0; bit < n * 8; bit++) {
+			m.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_int_not_equal(request(&m), plain);
+			m.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		m.bytes[n] ^= 1;
+		assert_int_equal(request(&m), plain);
+		m.bytes[n] ^= 1;
+	}
 }
 
 int main(void)
@@ -122,6 +142,7 @@ int main(void)
 		cmocka_unit_test(whatever_differs_shows),
 		cmocka_unit_test(some_have_none),
 		cmocka_unit_test(nobody_can_foresee_it),
+		cmocka_unit_test(every_length_is_hashed_whole),
 	};
 	return !prints_init(&prints) || cmocka_run_group_tests(tests, NULL, NULL);
 }
