@@ -103,7 +103,7 @@ static const struct dissector *carried(unsigned n)
 }
 
 /* Who reads this TSDU: its number, or -1. */
-static int find_carried(struct reader tsdu)
+static APART int find_carried(struct reader tsdu)
 {
 	int weak = -1;
 	struct probe_hint hint = { 0 };
@@ -136,7 +136,7 @@ static void told(struct pdu *out, const char *name, enum pdu_dir dir)
 
 /* Told once. It does not end anything: one record is easily forged, and clear text is read whenever
  * it comes back. */
-static void read_tls(struct reader *tsdu, struct dissect *d, struct pdu *out)
+static APART void read_tls(struct reader *tsdu, struct dissect *d, struct pdu *out)
 {
 	struct cotp_state *st = d->state;
 	st->hello[d->dir] |= rd_peek(tsdu, 0) == TLS_HANDSHAKE;
@@ -205,7 +205,7 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 }
 
 /* A whole TSDU in the joiner; read piece by piece while it holds further messages. */
-static enum outcome read_joined(struct dissect *d, struct pdu *out)
+static APART enum outcome read_joined(struct dissect *d, struct pdu *out)
 {
 	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
 	struct reader tsdu = rd_over(side->tsdu.bytes + side->read, side->tsdu.len - side->read);
@@ -216,7 +216,7 @@ static enum outcome read_joined(struct dissect *d, struct pdu *out)
 }
 
 /* One fragment; with EOT the TSDU is whole. */
-static enum outcome join(struct reader *data, bool eot, struct dissect *d, struct pdu *out)
+static APART enum outcome join(struct reader *data, bool eot, struct dissect *d, struct pdu *out)
 {
 	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
 	if (!side->joining)
@@ -332,7 +332,7 @@ static const char *code_text(const struct code_name *names, uint32_t code)
 }
 
 /* CR, CC, DR, DC, ER, ED: @head is the header without its length octet. [COTP] 13.3 to 13.12 */
-static enum outcome read_connection(struct reader *head, struct dissect *d, struct pdu *out)
+static APART enum outcome read_connection(struct reader *head, struct dissect *d, struct pdu *out)
 {
 	struct cotp_state *st = d->state;
 	uint8_t code = rd_u8(head) & 0xf0;
@@ -432,6 +432,30 @@ static enum outcome go_on(struct reader *in, struct dissect *d, struct pdu *out)
 	return result;
 }
 
+static APART enum outcome more(struct dissect *d, size_t need)
+{
+	d->need = need;
+	return DISSECT_MORE;
+}
+
+/* [TPKT] 6; not before all of its bytes are there. */
+static enum outcome open_tpkt(
+	struct reader *in, struct side *side, struct dissect *d, struct pdu *out)
+{
+	if (in->left > 0 && in->at[0] != 3)
+		return pdu_bad(out, "not a TPKT header");
+	if (in->left < TPKT_HEADER)
+		return more(d, TPKT_HEADER);
+	uint16_t length = be16(in->at + 2);
+	if (length < TPKT_HEADER + 3)
+		return pdu_bad(out, "TPKT too short for a TPDU");
+	if (in->left < length)
+		return more(d, length);
+	side->tpkt_left = (uint16_t)(length - TPKT_HEADER);
+	rd_skip(in, TPKT_HEADER);
+	return DISSECT_OK;
+}
+
 /**
  * One TPDU, or one message of the protocol it carries. A TPKT with several is used up piece by
  * piece, never before it is there whole.
@@ -447,24 +471,12 @@ static enum outcome cotp_dissect(struct reader *in, struct dissect *d, struct pd
 	}
 	if (!side->joining && side->tsdu.bytes != NULL)
 		joiner_free(&side->tsdu, d->pool);
-	if (side->tpkt_left > 0) {
-		d->need = side->tpkt_left;
-		return in->left < side->tpkt_left ? DISSECT_MORE : go_on(in, d, out);
-	}
-	if (in->left > 0 && in->at[0] != 3)
-		return pdu_bad(out, "not a TPKT header");
-	d->need = TPKT_HEADER;
-	if (in->left < TPKT_HEADER)
-		return DISSECT_MORE;
-	uint16_t length = be16(in->at + 2);
-	if (length < TPKT_HEADER + 3)
-		return pdu_bad(out, "TPKT too short for a TPDU");
-	d->need = length;
-	if (in->left < length)
-		return DISSECT_MORE;
-	side->tpkt_left = (uint16_t)(length - TPKT_HEADER);
-	rd_skip(in, TPKT_HEADER);
-	return go_on(in, d, out);
+	enum outcome result = DISSECT_OK;
+	if (side->tpkt_left == 0)
+		result = open_tpkt(in, side, d, out);
+	else if (in->left < side->tpkt_left)
+		result = more(d, side->tpkt_left);
+	return result == DISSECT_OK ? go_on(in, d, out) : result;
 }
 
 /* What a CR or CC tells: Siemens' TSAPs make it sure. */

@@ -48,7 +48,7 @@ static const struct modbus_function *function_of(uint8_t code)
 
 /* How the transaction table is to pair it. Servers that do not echo the transaction id are
  * paired by unit and function; RTU has no other key. */
-static void pair(struct pdu *out, enum dir dir)
+static inline void pair(struct pdu *out, enum dir dir)
 {
 	if (out->code == PDU_NO_CODE || out->dir != pdu_dir(dir))
 		return;
@@ -64,7 +64,7 @@ static void pair(struct pdu *out, enum dir dir)
 		out->tx = TX_REQUEST_SILENT;
 }
 
-static void read_body(struct reader *body, struct dissect *d, struct pdu *out)
+static inline void read_body(struct reader *body, struct dissect *d, struct pdu *out)
 {
 	struct flow_state *state = d->state;
 	modbus_take8(body, out, MODBUS_UNIT);
@@ -76,13 +76,13 @@ static void read_body(struct reader *body, struct dissect *d, struct pdu *out)
 		modbus_open_reply(&state->open, out);
 }
 
-static enum outcome more(struct dissect *d, size_t need)
+static APART enum outcome more(struct dissect *d, size_t need)
 {
 	d->need = need;
 	return DISSECT_MORE;
 }
 
-static enum outcome bad_protocol(struct pdu *out)
+static APART enum outcome bad_protocol(struct pdu *out)
 {
 	out->malformed = NULL;
 	out->tx = TX_NONE;
@@ -122,7 +122,7 @@ static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pd
 	return DISSECT_OK;
 }
 
-static enum outcome dissect_rtu(struct reader *in, struct dissect *d, struct pdu *out)
+static APART enum outcome dissect_rtu(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	size_t need;
 	size_t length = modbus_rtu_frame(*in, pdu_dir(d->dir), &need);
@@ -176,7 +176,7 @@ static struct rtu_view view_rtu(struct reader in, enum pdu_dir dir)
 	return v;
 }
 
-static bool mbap_possible(const struct reader *in)
+static inline bool mbap_possible(const struct reader *in)
 {
 	const uint8_t *mbap = in->at;
 	if (in->left < MBAP_BYTES)
@@ -232,11 +232,9 @@ static void judge_again(const struct reader *in, struct dissect *d)
 	}
 }
 
-static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct pdu *out)
+static APART enum outcome dissect_unsure(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	const struct flow_state *state = d->state;
-	out->dissector = &modbus_dissector;
-	out->dir = pdu_dir(d->dir);
 	if (in->left == 0)
 		return more(d, RTU_LEAST);
 	judge_again(in, d);
@@ -245,6 +243,16 @@ static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct 
 	if (state->framing == MODBUS_RTU)
 		return dissect_rtu(in, d, out);
 	return decide(in, d, out);
+}
+
+static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct pdu *out)
+{
+	const struct flow_state *state = d->state;
+	out->dissector = &modbus_dissector;
+	out->dir = pdu_dir(d->dir);
+	if (state->framing == MODBUS_MBAP && in->left > 0 && mbap_possible(in))
+		return dissect_mbap(in, d, out);
+	return dissect_unsure(in, d, out);
 }
 
 /* Whether these bytes may be the start of a header; few are enough to say no. */

@@ -170,10 +170,9 @@ void modbus_umas_reply(struct reader *r, const struct modbus_function *fn, struc
 enum { MODBUS_OPEN = 16 };
 struct modbus_open {
 	struct modbus_request {
-		uint16_t transaction;
-		uint8_t unit, code;
-		bool waiting;
 		uint64_t echo; /* of three words */
+		uint32_t key;  /* transaction id, unit, function */
+		bool waiting;
 	} request[MODBUS_OPEN];
 	uint32_t next;  /* requests so far */
 	uint16_t first; /* transaction id of the first request seen */

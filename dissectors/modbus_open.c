@@ -5,57 +5,61 @@
 
 enum { TRUST_MAX = 7, OLDER_MAX = 256 };
 
-/* What a write says and its reply must repeat. */
-static uint64_t echoed(const struct pdu *p)
+// clang-format off
+/* What a write says and its reply must repeat: index + 1. */
+static const uint8_t echoed[MODBUS_CODES][3] = {
+	[5]  = { MODBUS_ADDRESS + 1, MODBUS_VALUE + 1 },
+	[6]  = { MODBUS_ADDRESS + 1, MODBUS_VALUE + 1 },
+	[15] = { MODBUS_ADDRESS + 1, MODBUS_QUANTITY + 1 },
+	[16] = { MODBUS_ADDRESS + 1, MODBUS_QUANTITY + 1 },
+	[22] = { MODBUS_ADDRESS + 1, MODBUS_AND_MASK + 1, MODBUS_OR_MASK + 1 },
+};
+// clang-format on
+
+static APART uint64_t words_of(const struct pdu *p, const uint8_t *fields)
 {
-	// clang-format off
-	static const uint8_t fields[MODBUS_CODES][3] = { /* index + 1 */
-		[5]  = { MODBUS_ADDRESS + 1, MODBUS_VALUE + 1 },
-		[6]  = { MODBUS_ADDRESS + 1, MODBUS_VALUE + 1 },
-		[15] = { MODBUS_ADDRESS + 1, MODBUS_QUANTITY + 1 },
-		[16] = { MODBUS_ADDRESS + 1, MODBUS_QUANTITY + 1 },
-		[22] = { MODBUS_ADDRESS + 1, MODBUS_AND_MASK + 1, MODBUS_OR_MASK + 1 },
-	};
-	// clang-format on
 	uint64_t words = 0;
-	for (int i = 0; i < 3 && fields[p->code][i] > 0; i++) {
-		unsigned field = fields[p->code][i] - 1u;
-		if (pdu_has(p, field))
-			words |= (p->value[field].u & 0xffff) << (16 * i);
-	}
+	for (int i = 0; i < 3 && fields[i] > 0; i++)
+		if (pdu_has(p, fields[i] - 1u))
+			words |= (p->value[fields[i] - 1u].u & 0xffff) << (16 * i);
 	return words;
+}
+
+static uint64_t echo_of(const struct pdu *p)
+{
+	const uint8_t *fields = echoed[p->code];
+	return fields[0] == 0 ? 0 : words_of(p, fields);
 }
 
 static uint16_t transaction_of(const struct pdu *p)
 {
-	if (!pdu_has(p, MODBUS_TRANSACTION))
-		return 0;
-	return (uint16_t)p->value[MODBUS_TRANSACTION].u;
+	return pdu_has(p, MODBUS_TRANSACTION) ? (uint16_t)p->value[MODBUS_TRANSACTION].u : 0;
+}
+
+static uint32_t key_of(const struct pdu *p)
+{
+	return (uint32_t)transaction_of(p) << 16 | (uint32_t)p->value[MODBUS_UNIT].u << 8 |
+	       (uint32_t)p->code;
 }
 
 void modbus_open_request(struct modbus_open *o, const struct pdu *p)
 {
-	struct modbus_request *r = &o->request[o->next++ % MODBUS_OPEN];
-	*r = (struct modbus_request){
-		.transaction = transaction_of(p),
-		.unit = (uint8_t)p->value[MODBUS_UNIT].u,
-		.code = (uint8_t)p->code,
-		.waiting = true,
-		.echo = echoed(p),
-	};
-	if (o->next == 1)
-		o->first = r->transaction;
+	struct modbus_request *r = &o->request[o->next % MODBUS_OPEN];
+	r->echo = echo_of(p);
+	r->key = key_of(p);
+	r->waiting = true;
+	if (o->next++ == 0)
+		o->first = transaction_of(p);
 }
 
 /* The request it answers, the latest first; with several alike, the one whose words it repeats. */
 static struct modbus_request *find(struct modbus_open *o, const struct pdu *p, uint64_t echo)
 {
-	uint16_t transaction = transaction_of(p);
+	uint32_t key = key_of(p);
 	struct modbus_request *found = NULL;
 	for (unsigned i = 0; i < MODBUS_OPEN; i++) {
 		struct modbus_request *r = &o->request[(o->next - 1 - i) % MODBUS_OPEN];
-		if (!r->waiting || r->transaction != transaction ||
-			r->unit != p->value[MODBUS_UNIT].u || r->code != p->code)
+		if (!r->waiting || r->key != key)
 			continue;
 		if (p->rejected || r->echo == echo)
 			return r;
@@ -75,7 +79,7 @@ static bool may_pair_loosely(const struct modbus_open *o, uint16_t transaction)
 
 void modbus_open_reply(struct modbus_open *o, struct pdu *p)
 {
-	uint64_t echo = echoed(p);
+	uint64_t echo = echo_of(p);
 	struct modbus_request *r = find(o, p, echo);
 	if (r != NULL) {
 		r->waiting = false;

@@ -70,31 +70,30 @@ struct content {
 
 struct pdu {
 	const struct dissector *dissector; /* NULL: bytes consumed, nothing to tell */
+	const char *malformed;             /* static reason, or NULL */
+	const char *status_name;           /* static name of status, or NULL */
+	const char *name; /* of the function: static, "write_multiple_registers", never NULL */
 	enum pdu_dir dir;
-	int32_t code;          /* the function, or PDU_NO_CODE */
-	const char *name;      /* of the function: static, "write_multiple_registers", never NULL */
-	const char *malformed; /* static reason, or NULL */
-	uint32_t flags;        /* enum pdu_flag */
-	bool more;             /* another PDU waits in the state: call dissect() again */
-	bool final; /* nothing but opaque bytes follows on this flow (TLS): stop dissecting */
-
 	enum tx_role tx;
+	int32_t status; /* replies: its code, 0 if none */
+	uint32_t flags; /* enum pdu_flag */
 	uint64_t tx_key, tx_loose;
-	bool rejected;           /* replies: the device refused */
-	int32_t status;          /* replies: its code, 0 if none */
-	const char *status_name; /* static name of status, or NULL */
-	struct kept request;     /* replies: from the request, set by the transaction table */
+	uint64_t present; /* bit per header field */
+
+	bool more;     /* another PDU waits in the state: call dissect() again */
+	bool final;    /* nothing but opaque bytes follows on this flow (TLS): stop dissecting */
+	bool rejected; /* replies: the device refused */
+	uint16_t text_len;
+	int32_t code;        /* the function, or PDU_NO_CODE */
+	struct kept request; /* replies: from the request, set by the transaction table */
 
 	/* Of a read or its answer: bytes that say all of it but its number. Alike in two messages
 	 * of a flow and direction, and in the requests they answer: the same fields but for those
 	 * in dissector.numbers, the same items. Empty: may mean something else each time. */
 	struct reader same;
-
-	uint64_t present;         /* bit per header field */
 	struct item_cursor items; /* items.dissector NULL: no items */
 	struct content content;   /* len 0 and not last: none */
 
-	uint16_t text_len;
 	/* last: a copy stops behind the last value that is present (snapshot.c) */
 	struct value value[PDU_FIELDS];
 	char text[PDU_TEXT]; /* for values that are made, not borrowed */
@@ -103,26 +102,24 @@ struct pdu {
 static inline void pdu_init(struct pdu *p)
 {
 	p->dissector = NULL;
-	p->dir = PDU_REQ;
-	p->code = PDU_NO_CODE;
-	p->name = "";
 	p->malformed = NULL;
-	p->flags = 0;
-	p->more = p->final = false;
-	p->tx = TX_NONE;
-	p->tx_key = p->tx_loose = 0;
-	p->rejected = false;
-	p->status = 0;
 	p->status_name = NULL;
-	p->request.known = false;
-	p->same = (struct reader){ 0 };
+	p->name = "";
+	p->dir = PDU_REQ;
+	p->tx = TX_NONE;
+	p->status = 0;
+	p->flags = 0;
+	p->tx_key = p->tx_loose = 0;
 	p->present = 0;
+	p->more = p->final = p->rejected = false;
+	p->text_len = 0;
+	p->code = PDU_NO_CODE;
+	p->request.known = false;
+	p->same = p->items.second = (struct reader){ 0 };
 	p->items.dissector = NULL;
 	p->content.len = 0;
 	p->content.last = false;
 	p->content.name_len = 0;
-	p->items.second = (struct reader){ 0 };
-	p->text_len = 0;
 }
 
 static inline bool pdu_has(const struct pdu *p, unsigned field)

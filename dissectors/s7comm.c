@@ -166,14 +166,13 @@ static enum outcome s7comm_dissect(struct reader *in, struct dissect *d, struct 
 		return pdu_bad(out, "message ends inside its header");
 
 	const uint8_t *h = in->at;
-	size_t param = be16(h + 6), data = be16(h + 8);
 	struct reader r = rd_over(h + header, in->left - header);
-	pdu_uint(out, S7_PDU_REFERENCE, be16(h + 4));
-	if (param + data > r.left)
-		pdu_damaged(out, "parameter and data lengths run past the message");
 	struct s7 m = { .state = d->state, .d = d, .reference = be16(h + 4), .out = out };
-	m.param = rd_upto(&r, param);
-	m.data = rd_upto(&r, data);
+	pdu_uint(out, S7_PDU_REFERENCE, m.reference);
+	if ((size_t)be16(h + 6) + be16(h + 8) > r.left)
+		pdu_damaged(out, "parameter and data lengths run past the message");
+	m.param = rd_upto(&r, be16(h + 6));
+	m.data = rd_upto(&r, be16(h + 8));
 	if (rosctr == S7_JOB) {
 		read_job(&m);
 	} else if (rosctr == S7_USERDATA) {

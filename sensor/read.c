@@ -10,41 +10,64 @@ enum {
 	STUCK_MAX = 65536, /* messages in a row that take no byte: more than any state holds */
 };
 
+/* Bytes of a file, without a message. */
+static APART void emit_content(const struct reading *r)
+{
+	struct transport *t = r->t;
+	const struct content *c = &t->pdu.content;
+	if ((c->len > 0 || c->last) && !r->windowed && t->inspector->content != NULL)
+		t->inspector->content(t->inspector->ctx, &r->slot->flow, r->from, r->at, c);
+}
+
+static APART void count_malformed(const struct reading *r)
+{
+	struct transport *t = r->t;
+	t->counters->pdus_malformed++;
+	if (!t->pdu.dissector->office)
+		transport_tell(t, ANOMALY_MALFORMED, r->slot, r->from, r->at, 1, t->pdu.malformed);
+}
+
+/* What a message is that does not simply follow the one before. */
+static APART void flag(const struct reading *r, uint32_t seq)
+{
+	struct pdu *pdu = &r->t->pdu;
+	pdu->flags |= r->flags;
+	if (r->half != NULL && r->half->blind) {
+		pdu->flags |= PDU_RESYNCED;
+		late_found(r->half, seq);
+		r->half->blind = false;
+	}
+	pdu->same = (struct reader){ 0 };
+}
+
 /* A message from sequence number @seq to @end. */
-static void emit(struct reading *r, uint32_t seq, uint32_t end)
+static inline void emit(struct reading *r, uint32_t seq, uint32_t end)
 {
 	struct transport *t = r->t;
 	struct pdu *pdu = &t->pdu;
-	struct flow_slot *s = r->slot;
+	struct half *h = r->half;
 	if (pdu->dissector == NULL) {
-		if ((pdu->content.len > 0 || pdu->content.last) && !r->windowed &&
-			t->inspector->content != NULL)
-			t->inspector->content(
-				t->inspector->ctx, &s->flow, r->from, r->at, &pdu->content);
+		emit_content(r);
 		return;
 	}
 	if (r->windowed && (seq_after(end, r->first) <= 0 || seq_after(seq, r->last) > 0))
 		return;
-	pdu->flags |= r->flags;
-	if (r->half != NULL) {
-		if (r->half->blind) {
-			pdu->flags |= PDU_RESYNCED;
-			late_found(r->half, seq);
-		}
-		r->half->blind = false;
-		r->half->starts[r->half->starts_at++ % PDU_STARTS] = seq;
-		if (r->half->starts_len < PDU_STARTS)
-			r->half->starts_len++;
+	if (r->flags != 0 || (h != NULL && h->blind))
+		flag(r, seq);
+	if (h != NULL) {
+		h->starts[h->starts_at++ % PDU_STARTS] = seq;
+		if (h->starts_len < PDU_STARTS)
+			h->starts_len++;
 	}
-	if (pdu->flags != 0)
-		pdu->same = (struct reader){ 0 };
 	t->counters->pdus++;
-	if (pdu->malformed != NULL) {
-		t->counters->pdus_malformed++;
-		if (!pdu->dissector->office)
-			transport_tell(t, ANOMALY_MALFORMED, s, r->from, r->at, 1, pdu->malformed);
-	}
-	t->inspector->pdu(t->inspector->ctx, &s->flow, r->from, r->at, pdu);
+	if (pdu->malformed != NULL)
+		count_malformed(r);
+	t->inspector->pdu(t->inspector->ctx, &r->slot->flow, r->from, r->at, pdu);
+}
+
+static APART void emit_damaged(struct reading *r, uint32_t seq, uint32_t end)
+{
+	emit(r, seq, end);
 }
 
 /* Offset of the next message in bytes that may start anywhere. */
@@ -56,7 +79,7 @@ static size_t find_start(const struct dissector *d, const uint8_t *bytes, size_t
 	return d->resync != NULL ? d->resync(bytes, n, dir) : n;
 }
 
-static void skip(struct reading *r, struct reader *in, size_t n)
+static APART void skip(struct reading *r, struct reader *in, size_t n)
 {
 	if (n > in->left)
 		n = in->left;
@@ -68,16 +91,16 @@ static void skip(struct reading *r, struct reader *in, size_t n)
 }
 
 /* After DISSECT_BAD: the evidence is told once, then the next start is looked for. */
-static void go_astray(struct reading *r, struct reader *in, uint32_t seq)
+static APART void go_astray(struct reading *r, struct reader *in, uint32_t seq)
 {
 	const struct dissector *d = r->slot->flow.dissector;
 	if (r->half == NULL) {
-		emit(r, seq, seq + (uint32_t)in->left);
+		emit_damaged(r, seq, seq + (uint32_t)in->left);
 		r->stopped = true;
 		return;
 	}
 	if (!r->half->lost)
-		emit(r, seq, seq + (uint32_t)in->left);
+		emit_damaged(r, seq, seq + (uint32_t)in->left);
 	r->half->lost = true;
 	size_t n = in->left;
 	if (d->resync != NULL)
@@ -87,7 +110,7 @@ static void go_astray(struct reading *r, struct reader *in, uint32_t seq)
 
 /* What follows, from the last @left bytes on, is not read. The plant's protocols are looked for
  * now and then where an office one was spoken. */
-static void finish(struct reading *r, size_t left)
+static APART void finish(struct reading *r, size_t left)
 {
 	struct flow_slot *s = r->slot;
 	struct flow *f = &s->flow;
@@ -136,8 +159,8 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 		}
 		more = pdu->more;
 		stuck = in.left < before ? 0 : stuck + 1;
-		if (outcome == DISSECT_BAD || (stuck > 0 && !more && before > 0) ||
-			stuck > STUCK_MAX) {
+		if (outcome == DISSECT_BAD ||
+			(stuck > 0 && ((!more && before > 0) || stuck > STUCK_MAX))) {
 			more = false;
 			go_astray(r, &in, at);
 			if (r->stopped)
@@ -159,7 +182,7 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 }
 
 /* Room for a few segments like this one; false when memory is short. */
-static bool ring_grow(struct transport *t, struct half *h, uint32_t len)
+static APART bool ring_grow(struct transport *t, struct half *h, uint32_t len)
 {
 	uint32_t size = h->ring_size == 0 ? RING_MIN : h->ring_size;
 	while (size < RING_MAX && len * 4 > size)
@@ -177,20 +200,29 @@ static bool ring_grow(struct transport *t, struct half *h, uint32_t len)
 	return true;
 }
 
+/* Where the ring ends inside the bytes, or is shorter than they are. */
+static APART void ring_wrap(struct half *h, const struct piece *in)
+{
+	uint32_t size = h->ring_size, n = in->len < size ? in->len : size;
+	const uint8_t *bytes = in->bytes + (in->len - n);
+	uint32_t at = (in->seq + (in->len - n)) & (size - 1);
+	uint32_t first = n < size - at ? n : size - at;
+	memcpy(h->ring + at, bytes, first);
+	memcpy(h->ring, bytes + first, n - first);
+}
+
 static void ring_add(struct transport *t, struct half *h, const struct piece *in)
 {
 	if (h->ring_size < RING_MAX && in->len * 4 > h->ring_size && !ring_grow(t, h, in->len))
 		return;
-	uint32_t size = h->ring_size, n = in->len < size ? in->len : size;
-	if (n == 0)
-		return;
-	uint32_t at = (in->seq + (in->len - n)) & (size - 1);
-	uint32_t first = n < size - at ? n : size - at;
-	memcpy(h->ring + at, in->bytes + (in->len - n), first);
-	if (n > first)
-		memcpy(h->ring, in->bytes + (in->len - n) + first, n - first);
-	n += h->ring_len;
-	h->ring_len = (uint16_t)(n < size ? n : size);
+	uint32_t size = h->ring_size, at = in->seq & (size - 1);
+	if (in->len <= size - at)
+		memcpy(h->ring + at, in->bytes, in->len);
+	else
+		ring_wrap(h, in);
+	if (h->ring_len < size)
+		h->ring_len =
+			(uint16_t)(in->len < size - h->ring_len ? h->ring_len + in->len : size);
 }
 
 static void drop_part(struct half *h, struct transport *t)
@@ -250,19 +282,39 @@ static bool read_part(struct reading *r, struct stream *st, struct piece *in)
 	return in->len > 0;
 }
 
-void stream_read(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+/* What @in has beyond the last message waits for more. */
+static APART void keep_part(
+	struct reading *r, struct stream *st, const struct piece *in, size_t used)
 {
-	struct half *h = &st->half[from];
+	struct half *h = r->half;
 	struct piece rest = *in;
-	struct reading r = {
-		.t = t, .slot = st->slot, .from = from, .half = h, .state = st->slot->flow.state
-	};
-	if (!st->slot->flow.dissector->office)
-		ring_add(t, h, in);
-	h->next = in->seq + in->len;
+	rest.bytes += used;
+	rest.len -= (uint32_t)used;
+	rest.seq += (uint32_t)used;
+	h->need = r->need > rest.len && r->need <= JOIN_MAX ? (uint32_t)r->need : 0;
+	h->part_at = rest.at;
+	add_part(r->t, st, r->from, &rest, rest.len);
+}
+
+/* @in begins where a message may. */
+static void read_fresh(struct reading *r, struct stream *st, const struct piece *in)
+{
+	r->need = 0;
+	r->at = in->at;
+	size_t used = read_messages(r, in->bytes, in->len, in->seq);
+	if (used < in->len)
+		keep_part(r, st, in, used);
+}
+
+/* @in goes on with a cut message, and may go on after it. */
+static APART void read_on(struct reading *r, struct stream *st, const struct piece *in)
+{
+	struct transport *t = r->t;
+	struct half *h = r->half;
+	struct piece rest = *in;
 	while (h->part.len > 0 && rest.len > 0) {
-		r.need = 0;
-		if (!read_part(&r, st, &rest))
+		r->need = 0;
+		if (!read_part(r, st, &rest))
 			break;
 		if (st->slot->mode != FLOW_OURS) {
 			*(st->slot->mode == FLOW_ENCRYPTED ? &t->counters->encrypted
@@ -271,19 +323,25 @@ void stream_read(struct transport *t, struct stream *st, unsigned from, const st
 			return;
 		}
 	}
-	if (h->part.len > 0 || rest.len == 0 || st->slot->mode != FLOW_OURS)
+	if (h->part.len == 0 && rest.len > 0 && st->slot->mode == FLOW_OURS)
+		read_fresh(r, st, &rest);
+}
+
+void stream_read(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
+{
+	struct half *h = &st->half[from];
+	struct reading r = {
+		.t = t, .slot = st->slot, .from = from, .half = h, .state = st->slot->flow.state
+	};
+	if (in->len == 0) /* cut off by the capture */
 		return;
-	r.need = 0;
-	r.at = rest.at;
-	size_t used = read_messages(&r, rest.bytes, rest.len, rest.seq);
-	if (used == rest.len)
-		return;
-	rest.bytes += used;
-	rest.len -= (uint32_t)used;
-	rest.seq += (uint32_t)used;
-	h->need = r.need > rest.len && r.need <= JOIN_MAX ? (uint32_t)r.need : 0;
-	h->part_at = rest.at;
-	add_part(t, st, from, &rest, rest.len);
+	if (!st->slot->flow.dissector->office)
+		ring_add(t, h, in);
+	h->next = in->seq + in->len;
+	if (h->part.len > 0)
+		read_on(&r, st, in);
+	else
+		read_fresh(&r, st, in);
 }
 
 void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t n, struct stamp at)
@@ -321,7 +379,7 @@ static void datagram_short(struct reading *r)
 		pdu->dissector = r->slot->flow.dissector;
 	pdu->malformed = "datagram ends inside a message";
 	pdu->more = pdu->final = false;
-	emit(r, 0, 0);
+	emit_damaged(r, 0, 0);
 }
 
 void datagram_read(
