@@ -413,9 +413,8 @@ static enum outcome read_tpdu(struct reader *in, struct dissect *d, struct pdu *
 }
 
 /* Goes on inside a TPKT, from the TPDU or the message after the last. All its bytes are there. */
-static enum outcome go_on(struct reader *in, struct dissect *d, struct pdu *out)
+static enum outcome go_on(struct reader *in, struct side *side, struct dissect *d, struct pdu *out)
 {
-	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
 	size_t had = side->tpkt_left;
 	struct reader tpkt = rd_over(in->at, had);
 	enum outcome result = DISSECT_OK;
@@ -469,14 +468,14 @@ static enum outcome cotp_dissect(struct reader *in, struct dissect *d, struct pd
 		out->more |= side->read > 0;
 		return result;
 	}
-	if (!side->joining && side->tsdu.bytes != NULL)
+	if (side->tsdu.bytes != NULL && !side->joining)
 		joiner_free(&side->tsdu, d->pool);
 	enum outcome result = DISSECT_OK;
 	if (side->tpkt_left == 0)
 		result = open_tpkt(in, side, d, out);
 	else if (in->left < side->tpkt_left)
 		result = more(d, side->tpkt_left);
-	return result == DISSECT_OK ? go_on(in, d, out) : result;
+	return result == DISSECT_OK ? go_on(in, side, d, out) : result;
 }
 
 /* What a CR or CC tells: Siemens' TSAPs make it sure. */

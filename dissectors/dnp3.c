@@ -25,11 +25,19 @@ static bool crc_fits(const uint8_t *bytes, size_t n)
 
 static struct dnp3_join *join_find(struct dnp3_state *s, const struct pdu *p, enum dir dir)
 {
+	if (s->joining == 0)
+		return NULL;
 	for (struct dnp3_join *j = s->joins; j < s->joins + DNP3_JOINS; j++)
 		if (j->active && j->source == p->value[DNP3_SOURCE].u &&
 			j->destination == p->value[DNP3_DESTINATION].u && j->dir == dir)
 			return j;
 	return NULL;
+}
+
+static void join_end(struct dnp3_state *s, struct dnp3_join *j)
+{
+	s->joining -= j->active;
+	j->active = false;
 }
 
 /* An idle slot, else the one that waited longest. */
@@ -43,6 +51,7 @@ static struct dnp3_join *join_start(struct dnp3_state *s, const struct pdu *p, e
 	pick->source = (uint16_t)p->value[DNP3_SOURCE].u;
 	pick->destination = (uint16_t)p->value[DNP3_DESTINATION].u;
 	pick->dir = (uint8_t)dir;
+	s->joining += !pick->active;
 	pick->active = true;
 	return pick;
 }
@@ -87,14 +96,15 @@ static void put_headless(struct pdu *out, uint8_t control, const uint64_t *opene
 }
 
 /* One segment of several: joined to what waits. */
-static void take_segment(struct reader segment, uint8_t control, struct dissect *d, struct pdu *out)
+static APART void take_segment(
+	struct reader segment, uint8_t control, struct dissect *d, struct pdu *out)
 {
 	struct dnp3_state *state = d->state;
 	uint8_t sequence = control & SEGMENT_SEQ;
 	struct dnp3_join *j = join_find(state, out, d->dir);
 	if (control & SEGMENT_FIR) {
 		if (j != NULL)
-			j->active = false;
+			join_end(state, j);
 		j = join_start(state, out, d->dir);
 	} else if (j == NULL) {
 		put_headless(out, control, state->opened[d->dir]);
@@ -102,14 +112,14 @@ static void take_segment(struct reader segment, uint8_t control, struct dissect 
 	} else if (is_repeat(j, sequence, &segment)) {
 		return;
 	} else if (sequence != ((j->sequence + 1) & SEGMENT_SEQ)) {
-		j->active = false;
+		join_end(state, j);
 		put_stray(out, "transport sequence is broken");
 		return;
 	}
 
 	const char *why = join_add(j, d, sequence, &segment);
 	if (why != NULL || control & SEGMENT_FIN)
-		j->active = false;
+		join_end(state, j);
 	if (why != NULL) {
 		put_stray(out, why);
 	} else if (control & SEGMENT_FIN) {
@@ -148,14 +158,14 @@ static void take_user_data(
 		return;
 	struct dnp3_join *j = join_find(state, out, d->dir);
 	if (j != NULL && out->malformed == NULL)
-		j->active = false;
+		join_end(state, j);
 	if (dnp3_fragment(user, state, out))
 		set_same(frame, user, out, state->user_data);
 }
 
 /* ---- link ---- */
 
-static void put_link(struct pdu *out, const uint8_t *frame)
+static inline void put_link(struct pdu *out, const uint8_t *frame)
 {
 	uint8_t control = frame[3];
 	out->dir = control & LINK_DIR ? PDU_REQ : PDU_RSP;
@@ -168,7 +178,7 @@ static void put_link(struct pdu *out, const uint8_t *frame)
 		control & LINK_FUNCTION);
 }
 
-static void put_link_only(struct pdu *out, const uint8_t *frame, size_t user)
+static APART void put_link_only(struct pdu *out, const uint8_t *frame, size_t user)
 {
 	bool prm = frame[3] & LINK_PRM;
 	unsigned field = prm ? DNP3_LINK_FUNCTION : DNP3_LINK_REPLY;
@@ -185,13 +195,16 @@ static void put_link_only(struct pdu *out, const uint8_t *frame, size_t user)
 static bool gather(uint8_t *to, const uint8_t *blocks, size_t n)
 {
 	bool good = true;
-	for (size_t at = 0; at < n; at += BLOCK) {
-		size_t size = n - at < BLOCK ? n - at : BLOCK;
-		good &= crc_fits(blocks, size);
-		memcpy(to + at, blocks, size);
-		blocks += size + 2;
+	for (; n >= BLOCK; n -= BLOCK) {
+		good &= crc_fits(blocks, BLOCK);
+		memcpy(to, blocks, BLOCK);
+		to += BLOCK;
+		blocks += BLOCK + 2;
 	}
-	return good;
+	if (n == 0)
+		return good;
+	memcpy(to, blocks, n);
+	return crc_fits(blocks, n) && good;
 }
 
 static enum outcome take_frame(
@@ -282,7 +295,7 @@ static void dnp3_lost(struct dissect *d)
 	struct dnp3_state *state = d->state;
 	for (struct dnp3_join *j = state->joins; j < state->joins + DNP3_JOINS; j++)
 		if (j->dir == d->dir)
-			j->active = false;
+			join_end(state, j);
 	memset(state->opened[d->dir], 0, sizeof state->opened[d->dir]);
 }
 

@@ -46,6 +46,7 @@ struct dnp3_state {
 	/* Of the latest frame, without its CRCs, from user_data[DNP3_LINK] on. */
 	uint8_t user_data[DNP3_LINK + DNP3_USER_DATA];
 	struct dnp3_join joins[DNP3_JOINS];
+	uint32_t joining; /* of them active */
 	struct dnp3_select selects[DNP3_SELECTS];
 	uint64_t begun[DNP3_PAIRS / 64]; /* by hash: pairs whose master has asked something */
 	/* by direction and hash: pairs of which a first segment was seen since bytes were lost */

@@ -83,7 +83,7 @@ static struct dnp3_select *select_slot(struct dnp3_state *state, const struct pd
 
 /* An operate must repeat the objects of the select and carry the next sequence number; one that
  * comes again with its number is a retry ([1815] 4.4.3). */
-static void track_select(struct reader objects, struct dnp3_state *state, struct pdu *out)
+static APART void track_select(struct reader objects, struct dnp3_state *state, struct pdu *out)
 {
 	uint8_t sequence = (uint8_t)out->value[DNP3_SEQUENCE].u;
 	struct dnp3_select *s = select_slot(state, out, out->code == FC_SELECT);
@@ -125,7 +125,7 @@ static bool is_control(const struct dnp3_walk *w)
 }
 
 /* Controls come back with a status in their last octet; the first that is not 0 tells. */
-static void judge_controls(struct reader points, struct dnp3_walk w, struct pdu *out)
+static APART void judge_controls(struct reader points, struct dnp3_walk w, struct pdu *out)
 {
 	struct reader point;
 	uint32_t index;
@@ -134,7 +134,7 @@ static void judge_controls(struct reader points, struct dnp3_walk w, struct pdu 
 			refuse(out, point.at[point.left - 1] & 0x7f, dnp3_control_status_names);
 }
 
-static void first_point(struct reader points, struct dnp3_walk w, struct pdu *out)
+static APART void first_point(struct reader points, struct dnp3_walk w, struct pdu *out)
 {
 	struct reader point;
 	uint32_t index;
@@ -156,7 +156,7 @@ static bool walk_objects(struct reader r, struct pdu *out)
 		if (w.known && count++ == 0) {
 			pdu_uint(out, DNP3_GROUP, w.group);
 			pdu_uint(out, DNP3_VARIATION, w.variation);
-			pdu_cstr(out, DNP3_OBJECT, w.object->name);
+			pdu_borrow(out, DNP3_OBJECT, w.object->name, w.object->name_len);
 		}
 		if (w.left > 0 && dnp3_has_detail(w.group))
 			first_point(r, w, out);
@@ -260,13 +260,14 @@ static void put_header(struct pdu *out, uint8_t control, uint8_t function)
 
 /* An answer to a master who has not asked is one thing, to one who has another; so are the first
  * read and the next. */
-static bool is_routine(uint8_t control, const struct pdu *out)
+static inline bool is_routine(uint8_t control, const struct pdu *out)
 {
-	bool whole = (control & (CONTROL_FIR | CONTROL_FIN)) == (CONTROL_FIR | CONTROL_FIN);
-	bool asked = out->code == FC_RESPONSE && out->value[DNP3_ASKED].u != 0;
-	bool read = out->code == FC_READ && !pdu_has(out, DNP3_SESSION_START);
-	return whole && (control & CONTROL_UNS) == 0 && (read || asked) && out->malformed == NULL &&
-	       !out->rejected;
+	enum { OF_ONE = CONTROL_FIR | CONTROL_FIN };
+	if ((control & (OF_ONE | CONTROL_UNS)) != OF_ONE || out->malformed != NULL || out->rejected)
+		return false;
+	if (out->code == FC_READ)
+		return !pdu_has(out, DNP3_SESSION_START);
+	return out->code == FC_RESPONSE && out->value[DNP3_ASKED].u != 0;
 }
 
 bool dnp3_fragment(struct reader r, struct dnp3_state *state, struct pdu *out)

@@ -12,8 +12,9 @@ const uint8_t dnp3_part_size[PART_KINDS] = {
 	[PART_BYTES2] = 2, [PART_BYTES4] = 4, [PART_BYTES8] = 8,
 };
 
-#define FIXED(name, ...) { name, FORM_FIXED, { __VA_ARGS__ } }
-#define ANY(name)        { name, FORM_UNKNOWN, { 0 } } /* variation 0: only asked for, never sent */
+#define OBJECT(name, form, ...) { name, sizeof name - 1, form, { __VA_ARGS__ } }
+#define FIXED(name, ...) OBJECT(name, FORM_FIXED, __VA_ARGS__)
+#define ANY(name)        OBJECT(name, FORM_UNKNOWN, 0) /* variation 0: only asked for, never sent */
 #define FLAGS  PART_FLAGS
 #define BINARY PART_BINARY_FLAGS
 #define DOUBLE PART_DOUBLE_FLAGS
@@ -27,7 +28,7 @@ const uint8_t dnp3_part_size[PART_KINDS] = {
 
 static const struct dnp3_object g1[] = {
 	ANY("binary input"),
-	{ "binary input, packed", FORM_BIT, { 0 } },
+	OBJECT("binary input, packed", FORM_BIT, 0),
 	FIXED("binary input with flags", BINARY),
 };
 static const struct dnp3_object g2[] = {
@@ -38,7 +39,7 @@ static const struct dnp3_object g2[] = {
 };
 static const struct dnp3_object g3[] = {
 	ANY("double-bit input"),
-	{ "double-bit input, packed", FORM_DOUBLE, { 0 } },
+	OBJECT("double-bit input, packed", FORM_DOUBLE, 0),
 	FIXED("double-bit input with flags", DOUBLE),
 };
 static const struct dnp3_object g4[] = {
@@ -49,7 +50,7 @@ static const struct dnp3_object g4[] = {
 };
 static const struct dnp3_object g10[] = {
 	ANY("binary output"),
-	{ "binary output, packed", FORM_BIT, { 0 } },
+	OBJECT("binary output, packed", FORM_BIT, 0),
 	FIXED("binary output status with flags", BINARY),
 };
 static const struct dnp3_object g11[] = {
@@ -61,7 +62,7 @@ static const struct dnp3_object g12[] = {
 	ANY("binary output command"),
 	FIXED("control relay output block", PART_CONTROL, PART_REPEAT, PART_ON_TIME, PART_OFF_TIME, PART_STATUS),
 	FIXED("pattern control block", PART_CONTROL, PART_REPEAT, PART_ON_TIME, PART_OFF_TIME, PART_STATUS),
-	{ "pattern mask", FORM_BIT, { 0 } },
+	OBJECT("pattern mask", FORM_BIT, 0),
 };
 static const struct dnp3_object g13[] = {
 	ANY("binary output command event"),
@@ -218,26 +219,26 @@ static const struct dnp3_object g52[] = {
 	FIXED("time delay, fine", PART_DELAY_MS),
 };
 static const struct dnp3_object g60[] = {
-	{ "class data, any", FORM_NONE, { 0 } },
-	{ "class 0 data", FORM_NONE, { 0 } },
-	{ "class 1 data", FORM_NONE, { 0 } },
-	{ "class 2 data", FORM_NONE, { 0 } },
-	{ "class 3 data", FORM_NONE, { 0 } },
+	OBJECT("class data, any", FORM_NONE, 0),
+	OBJECT("class 0 data", FORM_NONE, 0),
+	OBJECT("class 1 data", FORM_NONE, 0),
+	OBJECT("class 2 data", FORM_NONE, 0),
+	OBJECT("class 3 data", FORM_NONE, 0),
 };
 static const struct dnp3_object g70[] = {
 	ANY("file control"),
-	{ "file identifier", FORM_SIZED, { 0 } },
-	{ "file authentication", FORM_SIZED, { 0 } },
-	{ "file command", FORM_SIZED, { 0 } },
-	{ "file command status", FORM_SIZED, { 0 } },
-	{ "file transport", FORM_SIZED, { 0 } },
-	{ "file transport status", FORM_SIZED, { 0 } },
-	{ "file descriptor", FORM_SIZED, { 0 } },
-	{ "file specification string", FORM_SIZED, { 0 } },
+	OBJECT("file identifier", FORM_SIZED, 0),
+	OBJECT("file authentication", FORM_SIZED, 0),
+	OBJECT("file command", FORM_SIZED, 0),
+	OBJECT("file command status", FORM_SIZED, 0),
+	OBJECT("file transport", FORM_SIZED, 0),
+	OBJECT("file transport status", FORM_SIZED, 0),
+	OBJECT("file descriptor", FORM_SIZED, 0),
+	OBJECT("file specification string", FORM_SIZED, 0),
 };
 static const struct dnp3_object g80[] = {
 	ANY("internal indications"),
-	{ "internal indications, packed", FORM_BIT, { 0 } },
+	OBJECT("internal indications, packed", FORM_BIT, 0),
 };
 static const struct dnp3_object g81[] = {
 	ANY("device storage"),
@@ -245,38 +246,38 @@ static const struct dnp3_object g81[] = {
 };
 static const struct dnp3_object g82[] = {
 	ANY("device profile"),
-	{ "device profile, functions and indexes", FORM_SIZED, { 0 } },
+	OBJECT("device profile, functions and indexes", FORM_SIZED, 0),
 };
 static const struct dnp3_object g83[] = {
 	ANY("private registration"),
-	{ "private registration object", FORM_SIZED, { 0 } },
-	{ "private registration object descriptor", FORM_SIZED, { 0 } },
+	OBJECT("private registration object", FORM_SIZED, 0),
+	OBJECT("private registration object descriptor", FORM_SIZED, 0),
 };
 static const struct dnp3_object g85[] = {
 	ANY("data set prototype"),
-	{ "data set prototype with uuid", FORM_SIZED, { 0 } },
+	OBJECT("data set prototype with uuid", FORM_SIZED, 0),
 };
 static const struct dnp3_object g86[] = {
 	ANY("data set descriptor"),
-	{ "data set contents", FORM_SIZED, { 0 } },
+	OBJECT("data set contents", FORM_SIZED, 0),
 	FIXED("data set characteristics", FLAGS),
-	{ "data set point index attributes", FORM_SIZED, { 0 } },
+	OBJECT("data set point index attributes", FORM_SIZED, 0),
 };
 static const struct dnp3_object g87[] = {
 	ANY("data set"),
-	{ "data set, present value", FORM_SIZED, { 0 } },
+	OBJECT("data set, present value", FORM_SIZED, 0),
 };
 static const struct dnp3_object g88[] = {
 	ANY("data set event"),
-	{ "data set snapshot", FORM_SIZED, { 0 } },
+	OBJECT("data set snapshot", FORM_SIZED, 0),
 };
 static const struct dnp3_object g90[] = {
 	ANY("application"),
-	{ "application identifier", FORM_SIZED, { 0 } },
+	OBJECT("application identifier", FORM_SIZED, 0),
 };
 static const struct dnp3_object g91[] = {
 	ANY("status of requested operation"),
-	{ "active configuration", FORM_SIZED, { 0 } },
+	OBJECT("active configuration", FORM_SIZED, 0),
 };
 static const struct dnp3_object g101[] = {
 	ANY("binary-coded decimal"),
@@ -290,21 +291,21 @@ static const struct dnp3_object g102[] = {
 };
 static const struct dnp3_object g120[] = {
 	ANY("authentication"),
-	{ "authentication challenge", FORM_SIZED, { 0 } },
-	{ "authentication reply", FORM_SIZED, { 0 } },
+	OBJECT("authentication challenge", FORM_SIZED, 0),
+	OBJECT("authentication reply", FORM_SIZED, 0),
 	FIXED("authentication aggressive mode request", PART_SKIP32, PART_SKIP16),
 	FIXED("authentication session key status request", PART_SKIP16),
-	{ "authentication session key status", FORM_SIZED, { 0 } },
-	{ "authentication session key change", FORM_SIZED, { 0 } },
-	{ "authentication error", FORM_SIZED, { 0 } },
-	{ "authentication user certificate", FORM_SIZED, { 0 } },
-	{ "authentication message authentication code", FORM_SIZED, { 0 } },
-	{ "authentication user status change", FORM_SIZED, { 0 } },
-	{ "authentication update key change request", FORM_SIZED, { 0 } },
-	{ "authentication update key change reply", FORM_SIZED, { 0 } },
-	{ "authentication update key change", FORM_SIZED, { 0 } },
-	{ "authentication update key change signature", FORM_SIZED, { 0 } },
-	{ "authentication update key change confirmation", FORM_SIZED, { 0 } },
+	OBJECT("authentication session key status", FORM_SIZED, 0),
+	OBJECT("authentication session key change", FORM_SIZED, 0),
+	OBJECT("authentication error", FORM_SIZED, 0),
+	OBJECT("authentication user certificate", FORM_SIZED, 0),
+	OBJECT("authentication message authentication code", FORM_SIZED, 0),
+	OBJECT("authentication user status change", FORM_SIZED, 0),
+	OBJECT("authentication update key change request", FORM_SIZED, 0),
+	OBJECT("authentication update key change reply", FORM_SIZED, 0),
+	OBJECT("authentication update key change", FORM_SIZED, 0),
+	OBJECT("authentication update key change signature", FORM_SIZED, 0),
+	OBJECT("authentication update key change confirmation", FORM_SIZED, 0),
 };
 static const struct dnp3_object g121[] = {
 	ANY("security statistic"),
@@ -317,14 +318,14 @@ static const struct dnp3_object g122[] = {
 };
 
 /* Groups whose variation is not a layout: one entry serves all of them. */
-static const struct dnp3_object attribute    = { "device attribute", FORM_ATTRIBUTE, { 0 } };
-static const struct dnp3_object octets       = { "octet string", FORM_STRING, { 0 } };
-static const struct dnp3_object octet_event  = { "octet string event", FORM_STRING, { 0 } };
-static const struct dnp3_object terminal     = { "virtual terminal output block", FORM_STRING, { 0 } };
-static const struct dnp3_object term_event   = { "virtual terminal event data", FORM_STRING, { 0 } };
-static const struct dnp3_object extended     = { "extended octet string", FORM_STRING, { 0 } };
-static const struct dnp3_object ext_event    = { "extended octet string event", FORM_STRING, { 0 } };
-static const struct dnp3_object unknown      = { "unknown object", FORM_UNKNOWN, { 0 } };
+static const struct dnp3_object attribute    = OBJECT("device attribute", FORM_ATTRIBUTE, 0);
+static const struct dnp3_object octets       = OBJECT("octet string", FORM_STRING, 0);
+static const struct dnp3_object octet_event  = OBJECT("octet string event", FORM_STRING, 0);
+static const struct dnp3_object terminal     = OBJECT("virtual terminal output block", FORM_STRING, 0);
+static const struct dnp3_object term_event   = OBJECT("virtual terminal event data", FORM_STRING, 0);
+static const struct dnp3_object extended     = OBJECT("extended octet string", FORM_STRING, 0);
+static const struct dnp3_object ext_event    = OBJECT("extended octet string event", FORM_STRING, 0);
+static const struct dnp3_object unknown      = OBJECT("unknown object", FORM_UNKNOWN, 0);
 
 #define LIST(g) { g, sizeof g / sizeof g[0] }
 #define EACH(o) { &o, 0 }

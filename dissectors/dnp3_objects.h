@@ -53,6 +53,7 @@ enum dnp3_form {
 enum { DNP3_PARTS = 8 };
 struct dnp3_object {
 	const char *name;
+	uint8_t name_len;
 	uint8_t form;              /* enum dnp3_form */
 	uint8_t parts[DNP3_PARTS]; /* enum dnp3_part; the eighth is always PART_END */
 };
