@@ -185,12 +185,11 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	const struct dissector *c = st->now;
 	if (st->carried[n] == NULL && c->state_size > 0)
 		st->carried[n] = pool_take(d->pool, c->state_size);
-	struct dissect sub = {
-		.dir = d->dir, .l4 = d->l4, .state = st->carried[n], .pool = d->pool
-	};
 	size_t had = tsdu->left;
 	st->last = (uint8_t)(n + 1);
-	enum outcome result = c->dissect(tsdu, &sub, out);
+	d->state = st->carried[n];
+	enum outcome result = c->dissect(tsdu, d, out);
+	d->state = st;
 	if (result != DISSECT_OK) {
 		out->dissector = c;
 		out->more = false;

@@ -469,6 +469,6 @@ void dnp3_items_over(
 	struct dnp3_walk w = { .function = function };
 	c->dissector = &dnp3_dissector;
 	c->pdu = p;
-	c->bytes = objects;
+	rd_set(&c->bytes, &objects);
 	memcpy(c->scratch, &w, sizeof w);
 }

@@ -115,7 +115,7 @@ static inline void pdu_init(struct pdu *p)
 	p->text_len = 0;
 	p->code = PDU_NO_CODE;
 	p->request.known = false;
-	p->same = p->items.second = (struct reader){ 0 };
+	p->same.left = p->items.second.left = 0;
 	p->items.dissector = NULL;
 	p->content.len = 0;
 	p->content.last = false;

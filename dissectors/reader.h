@@ -119,7 +119,8 @@ static inline uint16_t rd_be16(struct reader *r)
 
 static inline uint32_t rd_be24(struct reader *r)
 {
-	return (uint32_t)rd_be(r, 3);
+	const uint8_t *b = rd_bytes(r, 3);
+	return b == NULL ? 0 : (uint32_t)be16(b) << 8 | b[2];
 }
 
 static inline uint32_t rd_be32(struct reader *r)

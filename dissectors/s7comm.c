@@ -25,7 +25,7 @@ static uint64_t loose_key(uint16_t reference)
 	return UINT64_C(1) << 49 | reference;
 }
 
-static void setup(struct s7 *m)
+static APART void setup(struct s7 *m)
 {
 	rd_skip(&m->param, 1);
 	uint16_t calling = rd_be16(&m->param);
@@ -167,12 +167,16 @@ static enum outcome s7comm_dissect(struct reader *in, struct dissect *d, struct 
 
 	const uint8_t *h = in->at;
 	struct reader r = rd_over(h + header, in->left - header);
-	struct s7 m = { .state = d->state, .d = d, .reference = be16(h + 4), .out = out };
-	pdu_uint(out, S7_PDU_REFERENCE, m.reference);
 	if ((size_t)be16(h + 6) + be16(h + 8) > r.left)
 		pdu_damaged(out, "parameter and data lengths run past the message");
+	struct s7 m;
 	m.param = rd_upto(&r, be16(h + 6));
 	m.data = rd_upto(&r, be16(h + 8));
+	m.state = d->state;
+	m.d = d;
+	m.reference = be16(h + 4);
+	m.out = out;
+	pdu_uint(out, S7_PDU_REFERENCE, m.reference);
 	if (rosctr == S7_JOB) {
 		read_job(&m);
 	} else if (rosctr == S7_USERDATA) {

@@ -27,12 +27,12 @@ static void skip_pad(struct reader *r, size_t size, uint64_t left)
 }
 
 /* Steps over an item of @n bytes, and over the pad of an odd one unless none follows. */
-static bool step(const struct reader *r, size_t *at, size_t n, unsigned follow)
+static inline bool step(size_t left, size_t *at, size_t n, unsigned follow)
 {
-	if (r->left - *at < n)
+	if (left - *at < n)
 		return false;
 	*at += n;
-	if (n % 2 == 1 && follow > 0 && *at < r->left)
+	if (n % 2 == 1 && follow > 0 && *at < left)
 		*at += 1;
 	return true;
 }
@@ -40,9 +40,9 @@ static bool step(const struct reader *r, size_t *at, size_t n, unsigned follow)
 /* Do @count address items fit in @r? */
 static bool fit_addresses(const struct reader *r, unsigned count)
 {
-	size_t at = 0;
+	size_t at = 0, left = r->overrun ? 0 : r->left;
 	for (unsigned i = count; i > 0; i--)
-		if (r->overrun || r->left - at < 2 || !step(r, &at, 2u + r->at[at + 1], i - 1))
+		if (left - at < 2 || !step(left, &at, 2u + r->at[at + 1], i - 1))
 			return false;
 	return true;
 }
@@ -58,16 +58,16 @@ static size_t reply_bytes(uint8_t transport_size, uint16_t length)
  * write request, nothing. */
 static bool fit_data(const struct reader *r, unsigned count, bool request, uint8_t *bad)
 {
-	size_t at = 0;
+	size_t at = 0, left = r->overrun ? 0 : r->left;
 	for (unsigned i = count; i > 0; i--) {
-		if (r->overrun || r->left - at < 4)
+		if (left - at < 4)
 			return false;
 		const uint8_t *item = r->at + at; /* return code, transport size, length */
 		size_t n = request ? data_bytes(item[1], be16(item + 2))
 				   : reply_bytes(item[1], be16(item + 2));
 		if (item[0] != 0xff && *bad == 0xff)
 			*bad = item[0];
-		if (!step(r, &at, 4 + n, i - 1))
+		if (!step(left, &at, 4 + n, i - 1))
 			return false;
 	}
 	return true;
