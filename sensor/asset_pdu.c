@@ -37,11 +37,11 @@ static inline void heard(struct assets *s, struct asset *a, struct stamp at)
 		a->usual = gap;
 	else
 		a->usual -= (int64_t)((uint64_t)(a->usual - gap) / USUAL_DECAY);
-	if (a->silent)
-		is_back(s, a, at);
 	a->heard = s->clock;
 	a->replies += a->replies < UINT32_MAX;
 	a->last_ns = at.ts_ns;
+	if (a->silent)
+		is_back(s, a, at);
 }
 
 /* A reply of the device that serves: both have been understood. */
@@ -140,7 +140,7 @@ static inline void message(struct assets *s, const struct event *e, struct talk 
 	/* an outstation may have connected */
 	if (e->pdu->dir == PDU_REQ && (is_client || t->plant == PLANT_DNP3))
 		on_request(s, e, t, sender, other);
-	if (e->pdu->dir == PDU_RSP && (!is_client || t->plant == PLANT_DNP3))
+	else if (e->pdu->dir == PDU_RSP && (!is_client || t->plant == PLANT_DNP3))
 		on_reply(s, e, t, other, sender);
 }
 

@@ -100,9 +100,11 @@ static inline void keep(struct kept *kept, const struct pdu *pdu)
 	kept->known = true;
 	kept->present = 0;
 	for (unsigned i = 0; i < PDU_KEPT && fields[i] != 0; i++) {
-		bool has = pdu_has(pdu, fields[i] - 1u);
-		kept->value[i] = has ? pdu->value[fields[i] - 1].u : 0;
-		kept->present |= (uint8_t)(has << i);
+		kept->value[i] = 0;
+		if (!pdu_has(pdu, fields[i] - 1u))
+			continue;
+		kept->value[i] = pdu->value[fields[i] - 1].u;
+		kept->present |= (uint8_t)(1 << i);
 	}
 }
 
