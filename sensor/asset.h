@@ -105,12 +105,18 @@ struct talk_key {
 	uint16_t zero;
 };
 
+enum { TALK_UNITS = 8 };
+
 struct talk {
 	struct roster_entry entry;
 	struct talk_key key;
 	uint32_t place[2]; /* of the devices, + 1; 0: not in the table */
 	/* These themselves, if no device has left the table since: assets.gone was as_of. */
 	struct asset *device[2]; /* the one that asks, and the other */
+	struct talk_unit {
+		struct asset *device, *at; /* behind which one; NULL: none met */
+		uint32_t unit;
+	} behind[TALK_UNITS]; /* the latest of unit % TALK_UNITS */
 	uint64_t as_of;
 	const struct flow *flow; /* that was last found to be of it, and which end asks there */
 	uint8_t client;

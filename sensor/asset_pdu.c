@@ -63,6 +63,7 @@ static RARE void on_first_reply(struct assets *s, const struct event *e, struct 
 	if (a != server) {
 		gained(s, a, &a->serves, plant, e->at);
 		heard(s, a, e->at);
+		t->behind[a->key.unit % TALK_UNITS] = (struct talk_unit){ a, server, a->key.unit };
 	}
 }
 
@@ -75,15 +76,22 @@ static inline bool are_known(
 	       asset_has_spoken(server, t) && t->entry.rank == RANK_PROVEN;
 }
 
-/* Else asset_answered() has to look at it. */
-static inline bool says_nothing(const struct asset_usual *u, unsigned plant, const struct pdu *p,
-	const struct asset *server)
+/* Who answers, where asset_answered() would learn nothing: @server, or the unit behind it. NULL: it
+ * has to look. */
+static inline struct asset *speaker(const struct asset_usual *u, const struct talk *t,
+	const struct pdu *p, struct asset *server)
 {
-	if (p->present & u->tell[plant])
-		return false;
-	if (plant == PLANT_DNP3 && (p->present & u->group_bit) && p->value[u->group].u == 0)
-		return false;
-	return p->dissector->unit_field == 0 || (server->units == 0 && server->unit == pdu_unit(p));
+	if (p->present & u->tell[t->plant])
+		return NULL;
+	if (t->plant == PLANT_DNP3 && (p->present & u->group_bit) && p->value[u->group].u == 0)
+		return NULL;
+	if (p->dissector->unit_field == 0)
+		return server;
+	uint64_t unit = pdu_unit(p);
+	if (server->units == 0)
+		return server->unit == unit ? server : NULL;
+	const struct talk_unit *behind = &t->behind[unit % TALK_UNITS];
+	return behind->unit == unit && behind->at == server ? behind->device : NULL;
 }
 
 /* Else asset_asked() has to look at it. */
@@ -97,10 +105,16 @@ static inline bool asks_as_usual(const struct asset_usual *u, unsigned plant, co
 static inline void on_reply(struct assets *s, const struct event *e, struct talk *t,
 	struct asset *client, struct asset *server)
 {
-	if (are_known(t, client, server) && says_nothing(&s->usual, t->plant, e->pdu, server))
-		heard(s, server, e->at);
-	else
+	struct asset *a = NULL;
+	if (are_known(t, client, server))
+		a = speaker(&s->usual, t, e->pdu, server);
+	if (a == NULL) {
 		on_first_reply(s, e, t, client, server);
+		return;
+	}
+	if (a != server)
+		heard(s, server, e->at);
+	heard(s, a, e->at);
 }
 
 static inline void on_request(struct assets *s, const struct event *e, struct talk *t,

@@ -80,6 +80,8 @@ static struct asset *device_of(const struct assets *s, const struct talk *t, uns
 
 void talk_find_devices(const struct assets *s, struct talk *t)
 {
+	if (t->as_of != s->gone)
+		memset(t->behind, 0, sizeof t->behind);
 	t->device[0] = device_of(s, t, 0);
 	t->device[1] = device_of(s, t, 1);
 	t->as_of = s->gone;

@@ -211,6 +211,10 @@ static void roles_follow_from_what_is_done(void **state)
 	tick(k);
 	assert_int_equal(k->events[ASSET_NEW], 4);
 	assert_int_equal(k->events[ASSET_CHANGED], 1);
+	struct addr plc = ip4(PLC);
+	assert_int_equal(asset_find(k->assets, &plc, 0, 1)->replies, 500);
+	assert_int_equal(asset_find(k->assets, &plc, 0, 2)->replies, 501);
+	assert_int_equal(device(k, PLC)->replies, 1002);
 	kit_free(k);
 }
 
