@@ -105,7 +105,7 @@ struct talk_key {
 	uint16_t zero;
 };
 
-enum { TALK_UNITS = 8 };
+enum { TALK_FLOWS = 4, TALK_UNITS = 8 };
 
 struct talk {
 	struct roster_entry entry;
@@ -113,13 +113,7 @@ struct talk {
 	uint32_t place[2]; /* of the devices, + 1; 0: not in the table */
 	/* These themselves, if no device has left the table since: assets.gone was as_of. */
 	struct asset *device[2]; /* the one that asks, and the other */
-	struct talk_unit {
-		struct asset *device, *at; /* behind which one; NULL: none met */
-		uint32_t unit;
-	} behind[TALK_UNITS]; /* the latest of unit % TALK_UNITS */
 	uint64_t as_of;
-	const struct flow *flow; /* that was last found to be of it, and which end asks there */
-	uint8_t client;
 	const struct dissector *speaks; /* NULL: none that is spoken here */
 	uint8_t plant;                  /* enum asset_plant */
 	uint64_t messages;              /* of a plant's protocol, else packets */
@@ -131,6 +125,16 @@ struct talk {
 	uint8_t rack, slot;
 	bool has_slot;
 	int64_t first_ns;
+	/* The latest of each flow->id % TALK_FLOWS that was found to be of it. */
+	struct talk_flow {
+		const struct flow *flow;
+		uint8_t client; /* then */
+	} flow[TALK_FLOWS];
+	/* The latest of each unit % TALK_UNITS; they hold as long as device[] does. */
+	struct talk_unit {
+		struct asset *device, *at; /* behind which one; NULL: none met */
+		uint32_t unit;
+	} behind[TALK_UNITS];
 };
 
 /* So many addresses are those of a router; a host with IPv6 has four. */

@@ -177,16 +177,21 @@ static RARE void find_talk(struct assets *s, const struct event *e)
 	on_connection(s, e, t);
 }
 
-/* Mostly the flow is the one that was last found to be of its talk, and its devices are there. */
+static inline bool is_of(const struct talk *t, const struct flow *f)
+{
+	const struct talk_flow *one = &t->flow[f->id % TALK_FLOWS];
+	return one->flow == f && one->client == f->client;
+}
+
+/* Mostly the flow was found to be of its talk before, and the devices of that are still there. */
 void asset_pdu(void *self, const struct event *e)
 {
 	struct assets *s = self;
 	const struct flow *f = e->flow;
 	uint32_t note = *asset_note(s, f), met = NOTE_CLIENT | NOTE_SERVER;
 	struct talk *t = (note & met) == met ? talk_at(s, note) : NULL;
-	if (t != NULL && t->flow == f && t->client == f->client && t->as_of == s->gone &&
-		t->speaks == e->pdu->dissector && t->plant < PLANT_COTP &&
-		e->pdu->malformed == NULL)
+	if (t != NULL && is_of(t, f) && t->as_of == s->gone && t->speaks == e->pdu->dissector &&
+		t->plant < PLANT_COTP && e->pdu->malformed == NULL)
 		message(s, e, t);
 	else
 		find_talk(s, e);

@@ -63,8 +63,7 @@ struct talk *talk_of(const struct assets *s, const struct flow *f)
 	if (t == NULL || memcmp(t->key.address[0], f->end[f->client].ip.bytes, 16) != 0 ||
 		memcmp(t->key.address[1], f->end[!f->client].ip.bytes, 16) != 0)
 		return NULL;
-	t->flow = f;
-	t->client = f->client;
+	t->flow[f->id % TALK_FLOWS] = (struct talk_flow){ f, f->client };
 	return t;
 }
 
