@@ -45,6 +45,7 @@ struct station {
 
 struct stations {
 	const struct watch *watch;
+	bool used; /* any of them */
 	struct station station[STATIONS];
 };
 
@@ -53,6 +54,7 @@ static struct station *station_of(struct stations *s, const struct addr *ip, uin
 	uint64_t key =
 		key_mix(key_mix_bytes(s->watch->seed, ip->bytes, sizeof ip->bytes), link) | 1;
 	struct station *st = &s->station[key >> 32 & (STATIONS - 1)];
+	s->used = true;
 	if (st->key != key)
 		*st = (struct station){ .key = key };
 	return st;
@@ -60,12 +62,12 @@ static struct station *station_of(struct stations *s, const struct addr *ip, uin
 
 uint64_t dnp3_control_digest(const struct pdu *p)
 {
-	struct item_cursor c = p->items;
-	struct item it;
-	uint64_t key = 1;
 	if (p->items.dissector == NULL ||
 		(p->code != RESPONSE && (p->code < SELECT || p->code > DIRECT_OPERATE)))
 		return 0;
+	struct item_cursor c = p->items;
+	struct item it;
+	uint64_t key = 1;
 	for (unsigned i = 0; i < LOOKED_AT && items_next(&c, &it); i++) {
 		static const uint8_t said[] = { DNP3_ITEM_GROUP, DNP3_ITEM_VARIATION,
 			DNP3_ITEM_INDEX, DNP3_ITEM_VALUE, DNP3_ITEM_CONTROL_CODE, DNP3_ITEM_REPEAT,
@@ -188,10 +190,10 @@ static const char *wrong_time(uint64_t group, int64_t ahead_ns)
 static void told_times(
 	struct stations *s, const struct station *st, const struct event *e, uint64_t link)
 {
-	struct item_cursor c = e->pdu->items;
-	struct item it;
 	if (!st->has_offset || e->pdu->items.dissector == NULL)
 		return;
+	struct item_cursor c = e->pdu->items;
+	struct item it;
 	for (unsigned i = 0; i < LOOKED_AT && items_next(&c, &it); i++) {
 		if (!item_has(&it, DNP3_ITEM_TIME) || it.value[DNP3_ITEM_TIME].u >> 42 != 0)
 			continue;
@@ -208,10 +210,11 @@ static void told_times(
 /* IIN2.0: the function is not known; then there is nothing to answer it with. */
 static bool answers_the_unknown(const struct pdu *p)
 {
+	if (p->code != RESPONSE || !pdu_has(p, DNP3_IIN_BITS) || p->value[DNP3_IIN_BITS].u == 0)
+		return false;
 	struct item_cursor c = p->items;
 	struct item it;
-	return p->code == RESPONSE && pdu_has(p, DNP3_IIN_BITS) && p->value[DNP3_IIN_BITS].u != 0 &&
-	       p->items.dissector != NULL && items_next(&c, &it);
+	return items_next(&c, &it);
 }
 
 static void response(struct stations *s, const struct event *e)
@@ -250,7 +253,9 @@ static void on_finish(void *self, struct stamp now)
 {
 	struct stations *s = self;
 	(void)now;
-	memset(s->station, 0, sizeof s->station);
+	if (s->used)
+		memset(s->station, 0, sizeof s->station);
+	s->used = false;
 }
 
 static void *on_open(const struct watch *w, struct err *err)
