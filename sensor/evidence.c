@@ -22,6 +22,8 @@ enum {
 	SLICES = 32,
 	VERDICT_S = 30, /* longer than any verdict takes; then the slice is written without it */
 	MINUTE_S = 60,
+	HOUR_S = 3600,
+	DAY_S = 86400,
 };
 
 /* Slices in the order of their alerts. */
@@ -102,7 +104,7 @@ static int store(struct evidence *e, const struct slice *s)
 	return evidence_store_put(e->store, s->name, s->bytes, s->len, e->live);
 }
 
-/* With the lock. */
+/* With the lock. @s: NULL if there was nothing to write. */
 static void stored(struct evidence *e, struct slice *s, int error)
 {
 	struct writer *w = &e->writer;
@@ -111,7 +113,26 @@ static void stored(struct evidence *e, struct slice *s, int error)
 		w->error = error;
 	}
 	w->deleted = evidence_store_deleted(e->store);
-	put(&w->free, s);
+	if (s != NULL)
+		put(&w->free, s);
+}
+
+/* Those whose days are over go, also where nothing new comes for long. */
+static void age(struct evidence *e)
+{
+	int64_t days = (int64_t)e->config->evidence_days;
+	if (days > 0)
+		evidence_store_age(e->store, wall_ns() - days * DAY_S * SECOND);
+}
+
+/* With the lock, which is free meanwhile. */
+static void wait_for_slice(struct writer *w)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += HOUR_S;
+	if (w->ready.count == 0 && !w->stop)
+		pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 
 static void *write_slices(void *arg)
@@ -120,13 +141,13 @@ static void *write_slices(void *arg)
 	struct writer *w = &e->writer;
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		while (w->ready.count == 0 && !w->stop)
-			pthread_cond_wait(&w->wake, &w->lock);
+		wait_for_slice(w);
 		struct slice *s = take(&w->ready, 0);
-		if (s == NULL)
+		if (s == NULL && w->stop)
 			break;
 		pthread_mutex_unlock(&w->lock);
-		int error = store(e, s);
+		age(e);
+		int error = s != NULL ? store(e, s) : 0;
 		pthread_mutex_lock(&w->lock);
 		stored(e, s, error);
 	}
@@ -306,6 +327,9 @@ static bool open_all(struct evidence *e, struct err *err)
 		return false;
 	if (!make_slices(e))
 		return err_set(err, "out of memory");
+	if (e->live)
+		age(e);
+	e->writer.deleted = evidence_store_deleted(e->store);
 	return !e->live || start_writer(e, err);
 }
 

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 /* Oldest first. */
 struct stored {
 	uint64_t epoch, n, size;
@@ -207,7 +209,7 @@ int evidence_store_put(
 	struct evidence_store *s, const char *name, const uint8_t *bytes, size_t n, bool sync)
 {
 	char part[EVIDENCE_NAME + 8];
-	struct stored f = { .size = n };
+	struct stored f = { .size = n, .time_ns = wall_ns() };
 	if (!name_of(name, &f, ".pcap"))
 		return EINVAL;
 	struct stat st;
@@ -226,6 +228,12 @@ int evidence_store_put(
 	if (failed != 0)
 		unlinkat(s->fd, part, 0);
 	return failed;
+}
+
+void evidence_store_age(struct evidence_store *s, int64_t time_ns)
+{
+	while (s->first < s->count && s->file[s->first].time_ns < time_ns)
+		delete_oldest(s);
 }
 
 uint64_t evidence_store_bytes(const struct evidence_store *s)

@@ -19,6 +19,8 @@ void evidence_store_close(struct evidence_store *s);
  * 0, or errno. @sync: it has reached the disk. */
 int evidence_store_put(
 	struct evidence_store *s, const char *name, const uint8_t *bytes, size_t n, bool sync);
+/* Deletes what was written before @time_ns. */
+void evidence_store_age(struct evidence_store *s, int64_t time_ns);
 uint64_t evidence_store_bytes(const struct evidence_store *s);
 uint64_t evidence_store_deleted(const struct evidence_store *s);
 

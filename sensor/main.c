@@ -60,6 +60,18 @@ static void apply_options(struct config *c, const struct options *o)
 	replace_text(&c->group, o->group);
 }
 
+/* A replay takes what the machine's own configuration says of the site; it adds nothing to what the
+ * sensor there writes. */
+static void leave_alone(struct config *c)
+{
+	char **const places[] = { &c->evidence_dir, &c->asset_file, &c->ledger_file };
+	text_list_free(&c->outputs);
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		free(*places[i]);
+		*places[i] = NULL;
+	}
+}
+
 static bool read_config(struct config *c, const struct options *o)
 {
 	struct text_list faults = { 0 };
@@ -69,6 +81,8 @@ static bool read_config(struct config *c, const struct options *o)
 		path = DEFAULT_CONFIG;
 	if (path != NULL)
 		config_load(c, path, &faults);
+	if (o->config == NULL && o->inputs.count > 0)
+		leave_alone(c);
 	for (size_t i = 0; i < o->sets.count; i++)
 		config_set(c, o->sets.text[i], &faults);
 	apply_options(c, o);

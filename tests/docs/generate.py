@@ -44,8 +44,10 @@ def configuration(build):
     lines = []
     for line in output(build + "/bongsu-sensor", "--dump-config").splitlines()[1:]:
         line = re.sub(r"\b18446744073709551615\b", "null", line)
-        if line == "sensor:":
+        if line in ("sensor:", "evidence:"):
             lines.append(line)
+        elif re.match(r"  folder: .*where the packets of alerts go", line):
+            lines.append(line.replace("null", "/var/lib/bongsu/evidence"))
         elif re.match(r"  interfaces:", line):
             lines.append(line.replace("[]", "[eth1]"))
         elif line.startswith("outputs:"):

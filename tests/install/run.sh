@@ -33,6 +33,22 @@ cd / || exit 1
 check 'the installed sensor finds its rules' "$at/usr/sbin/bongsu-sensor" -T -c "$at/etc/bongsu/sensor.yaml"
 "$at/usr/sbin/bongsu-sensor" --quiet -r "$capture" >"$folder/eve.json" 2>"$folder/said"
 check 'and replays' grep -q '"event_type":"alert"' "$folder/eve.json"
+# The machine's own configuration is the sensor's: a replay beside it must not write where the sensor does.
+check 'packets of alerts are kept, where the unit lets the sensor write' sh -c "'$at/usr/sbin/bongsu-sensor' -c '$at/etc/bongsu/sensor.yaml' --dump-config |
+	grep -q '^  folder: .*/var/lib/bongsu/evidence' && grep -qx StateDirectory=bongsu '$at/usr/lib/systemd/system/bongsu-sensor.service'"
+if unshare -rm true 2>/dev/null; then
+	# shellcheck disable=SC2016 # of the inner shell
+	check 'a replay beside it leaves its files alone' unshare -rm sh -c '
+		for place in /etc /var/lib /var/log; do mount -t tmpfs none $place || exit 1; done
+		mkdir /etc/bongsu && cp "$1/etc/bongsu/sensor.yaml" /etc/bongsu/ || exit 1
+		"$1/usr/sbin/bongsu-sensor" --quiet -r "$2" >/etc/said && grep -q "\"event_type\":\"alert\"" /etc/said || exit 1
+		! grep -q "\"slice\"" /etc/said && [ -z "$(ls /var/lib /var/log | grep -v :)" ] || exit 1
+		"$1/usr/sbin/bongsu-sensor" --quiet -r "$2" -c /etc/bongsu/sensor.yaml -o - >/etc/said && grep -q "\"slice\":\"/var/lib/bongsu/evidence/0-" /etc/said &&
+			[ -n "$(ls /var/lib/bongsu/evidence)" ]' - "$at" "$capture"
+else
+	skipped=$((skipped + 1))
+	echo 'SKIP  no namespace for a machine with a configuration'
+fi
 # The data compiled into this build are those below its own PREFIX; the program itself needs none to answer.
 aggregator="$at/usr/sbin/bongsu-aggregator"
 check 'the installed aggregator takes its configuration' "$aggregator" -T -c "$at/etc/bongsu/aggregator.yaml"
@@ -51,7 +67,7 @@ if command -v systemd-analyze >/dev/null; then
 		check "exposure of the unit of bongsu-$p is 2.0 or less" systemd-analyze security --offline=true --threshold=20 "$folder/bongsu-$p.service"
 	done
 else
-	skipped=1
+	skipped=$((skipped + 1))
 	echo 'SKIP  no systemd-analyze'
 fi
 if [ $skipped = 0 ]; then

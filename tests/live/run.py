@@ -86,6 +86,10 @@ def inside(folder):
     done = subprocess.run([SENSOR, "--quiet", "-r", CAPTURE, "-S", RULES, "-o", "file:" + replayed], capture_output=True, text=True)
     check("replays for comparison", done.returncode == 0, done.stderr)
     kept = os.path.join(folder, "evidence")
+    os.mkdir(kept)
+    for name, days in (("5-1.pcap", 91), ("5-2.pcap", 89)):
+        open(os.path.join(kept, name), "wb").close()
+        os.utime(os.path.join(kept, name), (time.time() - days * 86400,) * 2)
     log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
     sensor = subprocess.Popen([SENSOR, "-i", "m1", "-S", RULES, "-o", "file:" + live, "--events", "stats",
                                "--set", "stats.interval=1", "--set", "mirror.silent=3", "--set", "canary.interval=2", "--set", "spool.folder=" + folder, "--set", "evidence.folder=" + kept],
@@ -95,6 +99,8 @@ def inside(folder):
         if check("starts", wait_for(lambda: any(e["event_type"] in ("canary", "stats") for e in events(live)) or
                                     sensor.poll() is not None, 15) and sensor.poll() is None, said()):
             watch(sensor, live, replayed, said)
+            check("captures older than 90 days are gone", "5-1.pcap" not in os.listdir(kept) and "5-2.pcap" in os.listdir(kept), os.listdir(kept))
+            os.remove(os.path.join(kept, "5-2.pcap"))
             prove(live + ".1", kept)
     finally:
         if sensor.poll() is None:

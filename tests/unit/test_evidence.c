@@ -277,6 +277,36 @@ static void the_folder_keeps_to_its_cap(void **state)
 	evidence_store_close(s);
 }
 
+static void what_is_old_goes(void **state)
+{
+	struct err err = { 0 };
+	uint64_t bytes;
+	(void)state;
+	struct evidence_store *s = evidence_store_open(folder, 1000000, &err);
+	for (uint64_t n = 1; n <= 3; n++)
+		put(s, n, 100);
+	evidence_store_close(s);
+	for (int n = 1; n <= 2; n++) {
+		const struct timespec old[2] = { { .tv_sec = 1000 * n }, { .tv_sec = 1000 * n } };
+		char path[96];
+		snprintf(path, sizeof path, "%s/9-%d.pcap", folder, n);
+		assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	}
+	s = evidence_store_open(folder, 1000000, &err);
+	put(s, 4, 100);
+	evidence_store_age(s, INT64_C(1000000000000));
+	assert_int_equal(files(&bytes), 4);
+	evidence_store_age(s, INT64_C(1000000000001));
+	assert_int_equal(files(&bytes), 3);
+	evidence_store_age(s, INT64_C(1000000000) * 1000000);
+	assert_int_equal(files(&bytes), 2);
+	assert_int_equal(evidence_store_deleted(s), 2);
+	assert_int_equal(evidence_store_bytes(s), 200);
+	evidence_store_age(s, INT64_MAX);
+	assert_int_equal(files(&bytes), 0);
+	evidence_store_close(s);
+}
+
 static void only_what_is_ours_is_touched(void **state)
 {
 	static const char *const names[] = { "1-2.pcap.part", "01-2.pcap", "x-2.pcap", "1-2.pcapng",
@@ -332,6 +362,7 @@ int main(void)
 		cmocka_unit_test(keys_tell_conversations_apart),
 		cmocka_unit_test(fragments_are_found_by_the_frame_they_complete),
 		IN_FOLDER(the_folder_keeps_to_its_cap),
+		IN_FOLDER(what_is_old_goes),
 		IN_FOLDER(only_what_is_ours_is_touched),
 		IN_FOLDER(a_folder_that_is_gone_fails_and_comes_back),
 	};
