@@ -244,6 +244,8 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	}
 	if (!j->o.forgetful)
 		e.print = print_of(&j->prints, &e, answered);
+	if (j->o.rules != NULL)
+		rules_expect(j->o.rules, e.print);
 	if (pdu->tx == TX_REQUEST)
 		tx = open_request(j, f, &e);
 	const struct tx *of = tx != NULL ? tx : answered;

@@ -101,6 +101,8 @@ enum { HITS_MAX = 64 };
  * verdict (hit.later). Returns how many. */
 size_t rules_match(struct rule_run *run, const struct event *e, struct hit *hits, size_t max);
 
+/* The print of what will be asked for shortly: it takes memory a while to come. */
+void rules_expect(const struct rule_run *run, uint64_t print);
 /* The same from memory, for an event whose print (event.h) was matched a while ago. False: it has
  * to be matched. */
 bool rules_recall(struct rule_run *run, const struct event *e, struct hit *hits, size_t *count);
