@@ -22,30 +22,37 @@ static inline uint64_t sum_word(uint64_t sum, const uint8_t *at)
 	return sum_wide(sum, more);
 }
 
+static inline uint64_t sum_few(uint64_t sum, const uint8_t *at, size_t n)
+{
+	uint8_t word[8] = { 0 };
+	for (size_t i = 0; i < n; i++)
+		word[i] = at[i];
+	return sum_word(sum, word);
+}
+
+/* The last 1 to 8 bytes before @end, as if zeros followed; there are at least 8 before it. No
+ * branch asks how many they are: lengths differ from packet to packet, and wrong guesses cost more
+ * than all of the sum. */
+static inline uint64_t sum_last(uint64_t sum, const uint8_t *end, size_t n)
+{
+	uint64_t word;
+	memcpy(&word, end - sizeof(word), sizeof(word));
+	return sum_wide(sum, htole64(le64toh(word) >> (64 - 8 * n)));
+}
+
 /* Adds bytes to a sum. */
 static inline uint64_t sum_add(uint64_t sum, const uint8_t *at, size_t n)
 {
-	for (; n >= 16; at += 16, n -= 16)
+	if (n < 8)
+		return sum_few(sum, at, n);
+	for (; n > 16; at += 16, n -= 16)
 		sum = sum_word(sum_word(sum, at), at + 8);
-	if (n & 8) {
+	if (n > 8) {
 		sum = sum_word(sum, at);
 		at += 8;
+		n -= 8;
 	}
-	if (n & 4) {
-		uint32_t a;
-		memcpy(&a, at, sizeof(a));
-		sum = sum_wide(sum, a);
-		at += 4;
-	}
-	if (n & 2) {
-		uint16_t a;
-		memcpy(&a, at, sizeof(a));
-		sum = sum_wide(sum, a);
-		at += 2;
-	}
-	if (n & 1) /* as if a zero followed */
-		sum = sum_wide(sum, htobe16((uint16_t)(*at << 8)));
-	return sum;
+	return sum_last(sum, at + n, n);
 }
 
 /* The same for an IPv4 header without options. */
