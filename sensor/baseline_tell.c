@@ -212,7 +212,7 @@ void baseline_tell(const struct watch *w, const struct deviation *d, const struc
 	}
 	if (d->expects)
 		put_expected(&pdu, d);
-	watch_observe(w, e->flow, e->from, e->at, &pdu, NULL);
+	watch_observe_of(w, e, &pdu);
 }
 
 void baseline_tell_life(const struct watch *w, const struct deviation *d, struct stamp at)

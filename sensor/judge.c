@@ -108,13 +108,14 @@ static size_t pick(struct judge *j, const struct event *e, struct tx *tx, const 
 		j->o.counters->hits_cut++;
 	if (answered != NULL)
 		count = without_told(j, answered->told, count);
-	if (tx != NULL)
+	if (tx != NULL && !e->pdu->dissector->observed)
 		note_told(j, tx, count);
 	count = without_unwanted(j, e, with_correlated(j, e, count));
 	return tx != NULL ? without_repeats(j, e, count) : count;
 }
 
-/* @tx: opened by this PDU; @answered: ended by it; each may be NULL. */
+/* @tx: opened by this PDU, or by the one it is an observation of; @answered: ended by it; each may
+ * be NULL. */
 static void judge_event(
 	struct judge *j, struct flow *f, struct event *e, struct tx *tx, const struct tx *answered)
 {
@@ -142,7 +143,7 @@ static struct tx *open_request(struct judge *j, struct flow *f, const struct eve
 		return tx;
 	j->o.counters->tx_full++;
 	if (dropped.wait != NULL)
-		judge_settle(j, dropped.wait, NULL,
+		judge_settle_all(j, dropped.wait, NULL,
 			verdict_of_silence(f, dropped.from, dropped.blind, true));
 	struct anomaly a = {
 		.kind = ANOMALY_TX_FULL, .at = e->at, .flow = f, .from = e->from, .count = 1
@@ -162,13 +163,16 @@ static void on_anomaly(void *ctx, const struct anomaly *a)
 		watchers_anomaly(j->o.watchers, a);
 }
 
-/* What a watcher found. */
+/* What a watcher found; of a request that is under way, with the verdict of that. */
 static void observed(void *ctx, const struct event *e)
 {
 	struct judge *j = ctx;
 	struct event own = *e;
+	struct flow *f = (struct flow *)(uintptr_t)e->flow;
+	bool waits = own.verdict.outcome == VERDICT_PENDING && j->now != NULL;
+	struct tx *tx = waits ? tx_by_id(f, (uint32_t)own.tx_id + 1) : NULL;
 	j->pdus[judge_index(j, e->pdu->dissector)]++;
-	judge_event(j, NULL, &own, NULL, NULL);
+	judge_event(j, f, &own, tx, NULL);
 }
 
 static void keep(void *ctx, const char *name, const char *json, size_t len)
@@ -240,7 +244,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	if (answered != NULL && answered->wait != NULL) {
 		struct wait *w = answered->wait;
 		answered->wait = NULL;
-		judge_settle(j, w, pdu, e.verdict);
+		judge_settle_all(j, w, pdu, e.verdict);
 	}
 	if (!j->o.forgetful)
 		e.print = print_of(&j->prints, &e, answered);
@@ -254,8 +258,11 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 	if (j->o.watchers != NULL && (pdu->tx == TX_REQUEST || pdu->tx == TX_REQUEST_SILENT))
 		e.change = watchers_change(j->o.watchers, &e);
 	judge_event(j, f, &e, tx, answered);
-	if (j->o.watchers != NULL)
+	if (j->o.watchers != NULL) {
+		j->now = &e;
 		watchers_pdu(j->o.watchers, &e);
+		j->now = NULL;
+	}
 	if (answered != NULL && pdu->tx == TX_REPLY)
 		tx_close(f, answered);
 }
@@ -325,7 +332,7 @@ static void on_flow_end(void *ctx, struct flow *f, const char *why)
 		if (w == NULL)
 			continue;
 		tx->wait = NULL;
-		judge_settle(j, w, NULL, verdict_of_silence(f, tx->from, tx->blind, true));
+		judge_settle_all(j, w, NULL, verdict_of_silence(f, tx->from, tx->blind, true));
 	}
 	tx_table_free(f);
 	if (j->o.canary_tag == NULL || !canary_flow(f))

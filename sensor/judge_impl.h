@@ -26,7 +26,8 @@ struct judge {
 	struct {
 		const struct dissector *dissector;
 		unsigned index;
-	} near[JUDGE_NEAR]; /* by the dissector's address */
+	} near[JUDGE_NEAR];      /* by the dissector's address */
+	const struct event *now; /* the message that watchers are told of, or NULL */
 	struct ways ways;
 	struct prints prints;
 	char *pdu_line; /* EVE_PDU_LINE bytes, with --pdus */
@@ -78,6 +79,9 @@ bool judge_wait_for(
 /* The last word on a request. One that was called unanswered in time has had it, unless a reply
  * came. */
 void judge_settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict);
+/* Of all that wait for the same request. */
+void judge_settle_all(
+	struct judge *j, struct wait *first, const struct pdu *reply, struct verdict verdict);
 /* Nobody answered in time. The alerts say so; a reply that comes late still gets its verdict event.
  */
 void judge_settle_overdue(struct judge *j, struct wait *w);

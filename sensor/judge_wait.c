@@ -152,6 +152,15 @@ static void tell_verdicts(
 	w->transaction = false;
 }
 
+void judge_settle_all(
+	struct judge *j, struct wait *first, const struct pdu *reply, struct verdict verdict)
+{
+	for (struct wait *next, *w = first; w != NULL; w = next) {
+		next = w->beside;
+		judge_settle(j, w, reply, verdict);
+	}
+}
+
 /* The last word on a request. One that was called unanswered in time has had it, unless a reply
  * came. */
 void judge_settle(struct judge *j, struct wait *w, const struct pdu *reply, struct verdict verdict)
@@ -169,11 +178,29 @@ static bool was_told(const struct wait *w)
 	return false;
 }
 
-static void forget(struct judge *j, struct wait *w)
+static void tie(struct tx *tx, struct wait *w)
+{
+	struct wait **at = &tx->wait;
+	while (*at != NULL)
+		at = &(*at)->beside;
+	*at = w;
+}
+
+static void untie(struct wait *w)
 {
 	struct tx *tx = tx_by_id(w->flow, w->tx_id);
-	if (tx != NULL)
-		tx->wait = NULL;
+	if (tx == NULL)
+		return;
+	struct wait **at = &tx->wait;
+	while (*at != NULL && *at != w)
+		at = &(*at)->beside;
+	if (*at == w)
+		*at = w->beside;
+}
+
+static void forget(struct judge *j, struct wait *w)
+{
+	untie(w);
 	drop(j, w);
 }
 
@@ -196,9 +223,7 @@ void judge_settle_overdue(struct judge *j, struct wait *w)
 
 void judge_settle_silent(struct judge *j, struct wait *w)
 {
-	struct tx *tx = tx_by_id(w->flow, w->tx_id);
-	if (tx != NULL)
-		tx->wait = NULL;
+	untie(w);
 	judge_settle(j, w, NULL, verdict_of_silence(w->flow, w->from, w->blind, true));
 }
 
@@ -208,14 +233,12 @@ static void make_room(struct judge *j)
 	if (j->waits.count < j->o.max_waiting)
 		return;
 	struct wait *w = wait_oldest(&j->waits);
-	struct tx *tx = tx_by_id(w->flow, w->tx_id);
 	struct verdict v = {
 		.outcome = VERDICT_UNOBSERVED,
 		.text = "too many alerts waited for their verdict",
 		.latency_ns = -1,
 	};
-	if (tx != NULL)
-		tx->wait = NULL;
+	untie(w);
 	if (!w->overdue)
 		j->o.counters->alerts_waiting_full++;
 	judge_settle(j, w, NULL, v);
@@ -235,7 +258,8 @@ bool judge_wait_for(
 		wait_free(w, &j->pool);
 		return false;
 	}
-	w->queue = judge_index(j, e->pdu->dissector);
+	const struct dissector *d = e->pdu->dissector;
+	w->queue = judge_index(j, d->observed ? j->now->pdu->dissector : d);
 	w->deadline_ns = e->at.ts_ns + (int64_t)j->o.reply_ms[w->queue] * 1000000;
 	w->flow = f;
 	w->tx_id = tx->id;
@@ -256,7 +280,7 @@ bool judge_wait_for(
 		w->hits[i].counted = true;
 		w->hits[i].n = judge_tell(j, hit, e, judge_chain(j, hit));
 	}
-	tx->wait = w;
+	tie(tx, w);
 	wait_add(&j->waits, w);
 	return true;
 }

@@ -17,7 +17,7 @@ struct tx {
 	uint64_t blind;         /* bytes of the reply's direction lost before the request */
 	uint32_t id;            /* unique in its flow */
 	uint8_t from;           /* index in flow->end[] */
-	struct wait *wait;      /* or NULL */
+	struct wait *wait;      /* the first of those that wait for its verdict, or NULL */
 	uint32_t told[TX_TOLD]; /* sids of rules that held for it: they leave the reply alone */
 };
 

@@ -19,7 +19,8 @@ struct waiting_hit {
 
 struct wait {
 	struct wait *next, *prev; /* of the same queue, by deadline */
-	unsigned queue;           /* dissector index */
+	struct wait *beside;      /* the next one of the same request, or NULL */
+	unsigned queue;           /* dissector index, of the request */
 	int64_t deadline_ns;      /* packet time */
 	struct flow *flow;
 	uint32_t tx_id;

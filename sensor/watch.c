@@ -258,6 +258,20 @@ void watch_observe(const struct watch *w, const struct flow *f, unsigned from, s
 	w->out.observe(w->out.ctx, &e);
 }
 
+void watch_observe_of(const struct watch *w, const struct event *of, const struct pdu *pdu)
+{
+	struct event e = *of;
+	e.pdu = pdu;
+	e.change = NULL;
+	e.print = 0;
+	e.again = false;
+	if (of->pdu->dir != PDU_REQ) { /* what the device does by itself is no command */
+		e.verdict.outcome = VERDICT_NONE;
+		e.has_tx = false;
+	}
+	w->out.observe(w->out.ctx, &e);
+}
+
 void watch_observe_after(const struct watch *w, const struct flow *f, struct stamp at,
 	const struct pdu *pdu, const uint64_t *frames, unsigned count)
 {

@@ -105,6 +105,8 @@ void watchers_finish(struct watchers *w, struct stamp now);
  * observation(), then pdu_uint() and its like. @change: what it did to a value, or NULL. */
 void watch_observe(const struct watch *w, const struct flow *f, unsigned from, struct stamp at,
 	const struct pdu *pdu, const struct change *change);
+/* An observation of what a message wants: told with what becomes of it. For the pdu hook. */
+void watch_observe_of(const struct watch *w, const struct event *of, const struct pdu *pdu);
 /* Is it worth the trouble to make one that begins like @sketch? Not for each message: remember it
  * until the rules hook. */
 bool watch_wants(const struct watch *w, const struct pdu *sketch);
