@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_MAX = 64 * 1024 * 1024, SLOTS = 4096 };
+enum { FILE_MAX = 64 * 1024 * 1024, PIECE = 65536, SLOTS = 4096 };
 
 struct maker {
 	uint32_t oui;
@@ -107,13 +107,13 @@ static void add(struct oui *o, uint32_t number, const char *name, const char *en
 	o->count++;
 }
 
-struct oui *oui_parse(const char *text, size_t len)
+/* Whole lines. */
+static void take(struct oui *o, const char *text, size_t len)
 {
 	static const char base[] = "(base 16)";
 	const size_t base_len = sizeof base - 1;
-	struct oui *o = calloc(1, sizeof *o);
 	const char *end = text + len, *at = text;
-	while (o != NULL && (at = memchr(at, '(', (size_t)(end - at))) != NULL) {
+	while ((at = memchr(at, '(', (size_t)(end - at))) != NULL) {
 		uint32_t number;
 		bool found = (size_t)(end - at) >= base_len && memcmp(at, base, base_len) == 0 &&
 			     read_number(text, at, &number);
@@ -123,7 +123,32 @@ struct oui *oui_parse(const char *text, size_t len)
 			add(o, number, at, newline == NULL ? end : newline);
 		}
 	}
+}
+
+struct oui *oui_parse(const char *text, size_t len)
+{
+	struct oui *o = calloc(1, sizeof *o);
+	if (o != NULL && len > 0)
+		take(o, text, len);
 	return o;
+}
+
+/* Piece by piece; a line begun at the end of one is read with the next. */
+static void take_file(struct oui *o, FILE *f, char text[PIECE])
+{
+	size_t held = 0, got, all = 0;
+	while (all < FILE_MAX && (got = fread(text + held, 1, PIECE - held, f)) > 0) {
+		held += got;
+		all += got;
+		const char *newline = memrchr(text, '\n', held);
+		size_t whole = newline != NULL ? (size_t)(newline + 1 - text) : held;
+		if (newline == NULL && held < PIECE)
+			continue;
+		take(o, text, whole);
+		held -= whole;
+		memmove(text, text + whole, held);
+	}
+	take(o, text, held);
 }
 
 struct oui *oui_load(const char *path, struct err *err)
@@ -131,17 +156,19 @@ struct oui *oui_load(const char *path, struct err *err)
 	struct stat st;
 	char *text = NULL;
 	struct oui *o = NULL;
-	FILE *f = fopen(path, "r");
+	FILE *f = fopen(path, "re");
 	if (f == NULL || fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode)) {
 		err_set(err, "%s: %s", path, f == NULL ? strerror(errno) : "not a file");
 		goto out;
 	}
-	size_t size = st.st_size > FILE_MAX ? FILE_MAX : (size_t)st.st_size;
-	text = malloc(size + 1);
-	if (text != NULL)
-		o = oui_parse(text, fread(text, 1, size, f));
-	if (o == NULL)
+	text = malloc(PIECE);
+	o = calloc(1, sizeof *o);
+	if (text == NULL || o == NULL) {
 		err_set(err, "%s: out of memory", path);
+		oui_free(o);
+		o = NULL;
+	} else
+		take_file(o, f, text);
 out:
 	free(text);
 	if (f != NULL)
