@@ -272,7 +272,9 @@ static struct yaml *scalar(struct loader *l, const yaml_event_t *e)
 	const yaml_char_t *tag = e->data.scalar.tag;
 	if (!tag_is_fine(l, e, tag, YAML_STR_TAG))
 		return NULL;
-	if (memchr(text, '\0', len) != NULL) {
+	/* an escape alone can make one: the reader refuses it as it is */
+	if (e->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE &&
+		memchr(text, '\0', len) != NULL) {
 		fault_at(l, e->start_mark, "a NUL character in a text", "");
 		return NULL;
 	}
