@@ -327,12 +327,9 @@ static struct asset *modbus_answered(struct assets *s, const struct event *e, st
 static void called_as_programmer(
 	struct assets *s, const struct event *e, struct asset *client, const struct asset *server)
 {
-	const struct asset_news n = { .event = ASSET_ENGINEERING,
-		.a = client,
-		.peer = server,
-		.flow = e->flow,
-		.from = e->from,
-		.jump = -1 };
+	const struct asset_news n = {
+		.event = ASSET_ENGINEERING, .a = client, .peer = server, .of = e, .jump = -1
+	};
 	asset_tell(s, &n, e->at);
 	if (client->programmer)
 		return;

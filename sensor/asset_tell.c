@@ -171,6 +171,10 @@ void asset_tell(struct assets *s, const struct asset_news *n, struct stamp at)
 		pdu_cstr(&pdu, F_PEER_ROLE, asset_role_text(s, n->peer));
 	if (n->jump >= 0)
 		pdu_real(&pdu, F_JUMP, n->jump / 10.0);
+	if (n->of != NULL) {
+		watch_observe_of(s->watch, n->of, &pdu);
+		return;
+	}
 	if (n->flow == NULL)
 		device_ends(s, n->a, &alone, at);
 	watch_observe(s->watch, n->flow == NULL ? &alone : n->flow, n->flow == NULL ? 0 : n->from,

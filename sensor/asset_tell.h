@@ -60,6 +60,7 @@ struct asset_news {
 	const struct flow *flow; /* or NULL: the device alone */
 	unsigned from;
 	const struct asset *peer; /* the other end, or NULL */
+	const struct event *of;   /* the request that it is about, or NULL */
 	int jump;                 /* levels × 10; -1: none */
 };
 void asset_tell(struct assets *s, const struct asset_news *n, struct stamp at);
