@@ -382,6 +382,8 @@ bool act_by_device(const struct pdu *p)
 bool act_counts(const struct pdu *p)
 {
 	const struct dissector *d = p->dissector;
+	if (p->dir == PDU_RSP && d != &dnp3_dissector)
+		return false;
 	if (p->malformed != NULL || d->office || d->observed || p->flags & PDU_OVERLAP)
 		return false;
 	if (d == &dnp3_dissector)

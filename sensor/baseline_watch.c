@@ -152,11 +152,16 @@ static void tell_over(struct baselining *b, struct stamp at)
 	}
 }
 
-/* Once a minute, for schedules know no less. */
+/* A schedule knows no less than a second. */
+static bool is_chosen(const struct baselining *b, int64_t at_ns)
+{
+	int64_t age = at_ns - b->chosen_ns;
+	return b->chosen && age >= 0 && age < SECOND_NS;
+}
+
 static void choose(struct baselining *b, struct stamp at)
 {
-	int64_t age = at.ts_ns - b->chosen_ns;
-	if (b->chosen && age >= 0 && age < SECOND_NS)
+	if (is_chosen(b, at.ts_ns))
 		return;
 	uint32_t now = baselines_at(b->all, at.ts_ns);
 	bool first = !b->chosen;
@@ -333,7 +338,8 @@ static void judge_pdu(struct baselining *b, const struct event *e)
 	const struct poll *p = find_poll(b, e);
 	if (p == NULL && !act_counts(e->pdu))
 		return;
-	choose(b, e->at);
+	if (!is_chosen(b, e->at.ts_ns))
+		choose(b, e->at);
 	if (b->now == BASELINE_NOBODY)
 		return;
 	if (p != NULL && p->set == b->now)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dissectors/reader.h"
+
 /* ---- quality ---- */
 
 size_t quality_text(unsigned quality, char *out, size_t cap)
@@ -187,11 +189,13 @@ double point_scale(const struct point *p, double v, unsigned *quality)
 	double scaled = v;
 	if (p->scale != 1 || p->offset != 0)
 		scaled = tidy(v * p->scale + p->offset);
+	if (isfinite(scaled))
+		return scaled;
 	if (isnan(scaled) && *quality == 0)
 		*quality = QUALITY_NAN;
 	if (isinf(scaled))
 		*quality |= QUALITY_INFINITE;
-	return isfinite(scaled) ? scaled : NAN;
+	return NAN;
 }
 
 double point_decode(const struct point *p, const uint8_t raw[POINT_BYTES], unsigned *quality)
@@ -203,9 +207,8 @@ double point_decode(const struct point *p, const uint8_t raw[POINT_BYTES], unsig
 		arrange(p, raw, n, bytes);
 		raw = bytes;
 	}
-	uint64_t v = 0;
-	for (unsigned i = 0; i < n; i++)
-		v = v << 8 | raw[i];
+	struct reader in = rd_over(raw, n);
+	uint64_t v = n == 2 ? rd_be16(&in) : n == 4 ? rd_be32(&in) : rd_be(&in, n);
 	if (p->width == 1)
 		v = v >> p->bit & 1;
 	else if (p->type == POINT_U8 || p->type == POINT_I8)

@@ -193,6 +193,7 @@ static bool start(struct values *v)
 		struct track *t = &v->track[i];
 		t->asked_ns = t->wrote_ns = INT64_MIN;
 		t->timed = !isnan(one->max_rate) || one->stuck_ns > 0;
+		t->commanded = one->kind != POINT_MEASURED;
 		for (unsigned k = 0; k < LIMITS; k++)
 			t->bounded |= !isnan(one->limit[k]);
 		if (one->stale_ns > 0)

@@ -43,12 +43,13 @@ struct track {
 	uint16_t decoded_quality;
 	bool has_decoded;
 	struct addr reader, writer;
-	uint32_t reads;      /* that show another value than the one written */
-	uint32_t lock;       /* its first interlock in values.lock_of */
-	uint16_t locks;      /* how many */
-	uint16_t quality;    /* as last told by a message */
-	int8_t zone;         /* -2 below low_low … 2 above high_high */
-	bool timed, bounded; /* how fast it moves or how long it rests is watched; it has limits */
+	uint32_t reads;   /* that show another value than the one written */
+	uint32_t lock;    /* its first interlock in values.lock_of */
+	uint16_t locks;   /* how many */
+	uint16_t quality; /* as last told by a message */
+	int8_t zone;      /* -2 below low_low … 2 above high_high */
+	/* Its rate or rest is watched; it has limits; it moves by writes only. */
+	bool timed, bounded, commanded;
 	bool known, rate_told, stuck_told, stale_told, waits; /* waits: for the effect of a write */
 };
 

@@ -65,8 +65,6 @@ static void check_limits(
 		LIMIT_HIGH_HIGH };
 	const struct point *p = &v->points->point[i];
 	struct track *t = &v->track[i];
-	if (!t->bounded)
-		return;
 	int before = t->zone, zone = zone_after(p, before, value);
 	t->zone = (int8_t)zone;
 	bool worse = (zone > 0 && zone > before) || (zone < 0 && zone < before);
@@ -132,7 +130,7 @@ static void check_moved(struct values *v, const struct seen *s, uint32_t i, doub
 {
 	const struct point *p = &v->points->point[i];
 	const struct track *t = &v->track[i];
-	if (p->kind == POINT_MEASURED || !moved_alone(v, s, i) || !differs(p, value, t->value))
+	if (!moved_alone(v, s, i) || !differs(p, value, t->value))
 		return;
 	struct finding f = finding_of(VALUE_MOVED, i, s);
 	f.old = t->value;
@@ -229,15 +227,22 @@ static void now_is(struct values *v, const struct seen *s, uint32_t i, double va
 	t->known = true;
 	t->at_ns = s->e->at.ts_ns;
 	t->stale_told = false;
-	if (changed)
+	if (changed && t->locks > 0)
 		locks_check(v, s, i);
+}
+
+static void check_time(struct values *v, const struct seen *s, const struct sample *sample)
+{
+	if (!sample->past)
+		check_rate(v, s, sample->point, sample->value);
+	check_stuck(v, s, sample->point, sample->value);
 }
 
 /* Does the value say what the last one said? Then only time can make it news. */
 static bool says_no_more(const struct track *t, const struct sample *sample)
 {
-	return t->known && t->at_ns != INT64_MIN && !t->waits && !t->stale_told &&
-	       sample->has_value && sample->value == t->value &&
+	return sample->value == t->value && t->known && t->at_ns != INT64_MIN && !t->stale_told &&
+	       !t->waits && sample->has_value &&
 	       (!sample->has_quality || sample->quality == t->quality);
 }
 
@@ -247,10 +252,8 @@ void track_read(struct values *v, const struct seen *s, const struct sample *sam
 	struct track *t = &v->track[i];
 	t->reader = s->e->flow->end[s->client].ip;
 	if (says_no_more(t, sample) && t->at_ns <= s->e->at.ts_ns) {
-		if (t->timed && !sample->past)
-			check_rate(v, s, i, sample->value);
 		if (t->timed)
-			check_stuck(v, s, i, sample->value);
+			check_time(v, s, sample);
 		t->value = sample->value; /* of two zeros the later one */
 		memcpy(t->raw, sample->raw, sizeof t->raw);
 		t->at_ns = s->e->at.ts_ns;
@@ -263,14 +266,13 @@ void track_read(struct values *v, const struct seen *s, const struct sample *sam
 	if (t->at_ns > s->e->at.ts_ns) /* another mirrored port is late */
 		return;
 	double value = sample->value, old = t->known ? t->value : NAN;
-	if (!sample->past) {
-		if (!check_effect(v, s, i, value))
-			check_moved(v, s, i, value);
-		check_rate(v, s, i, value);
-	}
-	check_stuck(v, s, i, value);
+	if (t->commanded && !sample->past && !check_effect(v, s, i, value))
+		check_moved(v, s, i, value);
+	if (t->timed)
+		check_time(v, s, sample);
 	check_change(v, s, i, value);
-	check_limits(v, s, i, value, old);
+	if (t->bounded)
+		check_limits(v, s, i, value, old);
 	memcpy(t->raw, sample->raw, sizeof t->raw);
 	now_is(v, s, i, value);
 }
