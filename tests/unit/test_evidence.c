@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "sensor/evidence_ring.h"
+#include "sensor/evidence_slice.h"
 #include "sensor/evidence_store.h"
 
 enum { MIB = 1 << 20 };
@@ -207,6 +208,93 @@ static void fragments_are_found_by_the_frame_they_complete(void **state)
 	evidence_ring_free(r);
 }
 
+/* --- slices ------------------------------------------------------------------------------ */
+
+enum { LEN = 84, COST = SLICE_PER_FRAME + LEN };
+
+/* One of some fragments, or the frame that completes them. */
+static void keep_piece(struct evidence_ring *r, uint64_t number, bool completes)
+{
+	struct packet p = packet(number, LEN, 1, false);
+	p.pieces = 77;
+	evidence_ring_keep(r, &p);
+	evidence_ring_file(r, &p, completes);
+}
+
+/* The slice of an alert of host @a's conversation that rests on @number, with room for @frames,
+ * of which a quarter is for what follows. */
+static struct slice slice_of(struct collector *c, unsigned a, uint64_t number, uint32_t frames)
+{
+	static uint8_t bytes[MIB];
+	static const struct dissector plain = { 0 };
+	const struct pdu pdu = { .dissector = &plain };
+	struct packet p = packet(number, LEN, a, false);
+	struct flow f = { .l4 = p.l4,
+		.end = { { .ip = p.src, .port = p.sport }, { .ip = p.dst, .port = p.dport } } };
+	struct event e = { .at = { .frame = number }, .flow = &f, .pdu = &pdu };
+	struct alert alert = { .event = &e };
+	struct slice s = { .bytes = bytes, .cap = SLICE_HEADER + frames * COST };
+	assert_true(slice_begin(&s, c, &alert));
+	assert_int_equal(alert.slice_count, 1);
+	return s;
+}
+
+/* Does it hold these frames and no other? */
+static void holds(const struct slice *s, const char *numbers)
+{
+	char text[512] = "";
+	for (uint32_t at = SLICE_HEADER; at < s->len; at += COST) {
+		size_t n = strlen(text);
+		snprintf(text + n, sizeof text - n, "%s%u", n > 0 ? " " : "",
+			s->bytes[at + SLICE_PER_FRAME]);
+	}
+	assert_string_equal(text, numbers);
+}
+
+static void a_slice_holds_a_conversation_and_its_fragments(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	struct collector c;
+	assert_true(collector_init(&c, r, MIB));
+	for (uint64_t n = 1; n <= 40; n++) {
+		if (n == 35 || n == 36 || n == 39)
+			keep_piece(r, n, n == 36);
+		else
+			keep(r, n, LEN, n % 2 ? 1 : 2);
+	}
+	struct slice s = slice_of(&c, 1, 37, 100);
+	holds(&s, "1 3 5 7 9 11 13 15 17 19 21 23 25 27 29 31 33 35 36 37 39");
+	s = slice_of(&c, 2, 4, 100);
+	holds(&s, "2 4 6 8 10 12 14 16 18 20 22 24 26 28 30 32 34 38 40");
+	keep(r, 41, LEN, 1);
+	keep(r, 42, LEN, 2);
+	slice_end(&s, &c);
+	holds(&s, "2 4 6 8 10 12 14 16 18 20 22 24 26 28 30 32 34 38 40 42");
+	collector_fini(&c);
+	evidence_ring_free(r);
+}
+
+/* Its own frame and what came before it stay, then the newest, fragments among them. */
+static void where_room_is_scarce_the_newest_stay(void **state)
+{
+	(void)state;
+	struct evidence_ring *r = evidence_ring_new(MIB, 0);
+	struct collector c;
+	assert_true(collector_init(&c, r, MIB));
+	for (uint64_t n = 1; n <= 200; n++) {
+		if (n == 150 || n == 197 || n == 199)
+			keep_piece(r, n, n == 197);
+		else
+			keep(r, n, LEN, 1);
+	}
+	struct slice s = slice_of(&c, 1, 30, 40); /* 30: itself, 23 before it, six others */
+	holds(&s, "7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 "
+		  "195 196 197 198 199 200");
+	collector_fini(&c);
+	evidence_ring_free(r);
+}
+
 /* --- the folder -------------------------------------------------------------------------- */
 
 static char folder[64];
@@ -361,6 +449,8 @@ int main(void)
 		cmocka_unit_test(numbers_may_leave_gaps),
 		cmocka_unit_test(keys_tell_conversations_apart),
 		cmocka_unit_test(fragments_are_found_by_the_frame_they_complete),
+		cmocka_unit_test(a_slice_holds_a_conversation_and_its_fragments),
+		cmocka_unit_test(where_room_is_scarce_the_newest_stay),
 		IN_FOLDER(the_folder_keeps_to_its_cap),
 		IN_FOLDER(what_is_old_goes),
 		IN_FOLDER(only_what_is_ours_is_touched),
