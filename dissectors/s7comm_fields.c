@@ -185,6 +185,8 @@ const struct field s7_fields[] = {
 	[S7_SUBFUNCTION] = { "s7comm.subfunction", FIELD_UINT, NULL, "subfunction of userdata in its group", NULL },
 	[S7_KIND] = { "s7comm.userdata_type", FIELD_UINT, NULL, "request, response or push, with the numerical-control and routing variants", kind_names },
 	[S7_ITEM_COUNT] = { "s7comm.item_count", FIELD_UINT, NULL, "items announced", NULL },
+	[S7_AREA] = { "s7comm.area", FIELD_UINT, NULL, "memory area of the first variable that is read or written, also of a refusal", area_names },
+	[S7_DB] = { "s7comm.db", FIELD_UINT, NULL, "data block number of the first variable that is read or written, also of a refusal", NULL },
 	[S7_ERROR_CLASS] = { "s7comm.error_class", FIELD_UINT, NULL, "of an acknowledgement, 0: none", class_names },
 	[S7_ERROR_CODE] = { "s7comm.error_code", FIELD_UINT, NULL, "of an acknowledgement, within its class", NULL },
 	[S7_PARAMETER_ERROR] = { "s7comm.parameter_error", FIELD_UINT, NULL, "error of a userdata reply, 0: none", NULL },
@@ -234,8 +236,6 @@ const struct field s7_fields[] = {
 	[S7_INTERVAL_MS] = { "s7comm.interval", FIELD_UINT, "ms", "period of a cyclic job", NULL },
 	[S7_TRIGGER] = { "s7comm.trigger", FIELD_UINT, NULL, "when a programmer command acts", trigger_names },
 	[S7_R_ID] = { "s7comm.r_id", FIELD_UINT, NULL, "R_ID of a block send", NULL },
-	[S7_AREA] = { "s7comm.area", FIELD_UINT, NULL, "memory area of the first variable that is read or written, also of a refusal", area_names },
-	[S7_DB] = { "s7comm.db", FIELD_UINT, NULL, "data block number of the first variable that is read or written, also of a refusal", NULL },
 };
 
 const struct field s7_item_fields[] = {

@@ -109,15 +109,12 @@ void s7_list_data(struct s7 *m, const struct reader *r, unsigned count)
 static void show_first(struct s7 *m)
 {
 	struct reader r = m->param;
-	if (rd_be24(&r) != 0x120a10)
+	const uint8_t *item = rd_bytes(&r, 12);
+	if (item == NULL || item[0] != SPEC || item[1] != 10 || item[2] != 0x10)
 		return;
-	rd_skip(&r, 3); /* type, count */
-	uint16_t db = rd_be16(&r);
-	uint8_t area = rd_u8(&r);
-	if (r.overrun)
-		return;
-	pdu_uint(m->out, S7_AREA, area);
-	if (has_db(area, db))
+	uint16_t db = (uint16_t)(item[6] << 8 | item[7]);
+	pdu_uint(m->out, S7_AREA, item[8]);
+	if (has_db(item[8], db))
 		pdu_uint(m->out, S7_DB, db);
 }
 
