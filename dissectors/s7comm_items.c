@@ -446,19 +446,23 @@ static bool next_code(struct item_cursor *c, struct item *it)
 
 bool s7_next_code(struct item_cursor *c, uint8_t *code, struct reader *data)
 {
-	uint8_t size;
+	struct reader *r = &c->bytes;
 	if (c->dissector != &s7comm_dissector || c->scratch[LEFT] == 0 ||
 		(c->scratch[WALK] != S7_WALK_DATA && c->scratch[WALK] != S7_WALK_CODES))
 		return false;
 	c->scratch[LEFT]--;
-	if (c->scratch[WALK] == S7_WALK_DATA) {
-		*data = take_data(&c->bytes, false, code, &size);
-		skip_pad(&c->bytes, data->left, c->scratch[LEFT]);
-		return !data->overrun;
-	}
-	*code = rd_u8(&c->bytes);
-	*data = (struct reader){ 0 };
-	return !c->bytes.overrun;
+	bool bare = c->scratch[WALK] == S7_WALK_CODES;
+	const uint8_t *head = rd_bytes(r, bare ? 1 : 4);
+	if (head == NULL)
+		return false;
+	*code = head[0];
+	size_t n = bare ? 0 : reply_bytes(head[1], (uint16_t)(head[2] << 8 | head[3]));
+	data->at = rd_bytes(r, n);
+	data->left = n;
+	data->overrun = false;
+	if (n % 2 == 1)
+		skip_pad(r, n, c->scratch[LEFT]);
+	return data->at != NULL;
 }
 
 bool s7_next_item(struct item_cursor *c, struct item *out)

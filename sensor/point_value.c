@@ -54,13 +54,6 @@ unsigned quality_dnp3(enum point_table table, uint8_t flags)
 
 /* ---- bytes ---- */
 
-unsigned point_bytes(const struct point *p)
-{
-	if (p->table == POINT_HOLDING || p->table == POINT_INPUT_REGISTER)
-		return p->width == 1 ? 2 : p->width / 8U;
-	return p->width == 1 ? 1 : p->width / 8U;
-}
-
 /* The value's own bytes, most significant first. */
 static void arrange(const struct point *p, const uint8_t *raw, unsigned n, uint8_t *out)
 {

@@ -28,7 +28,12 @@ size_t quality_text(unsigned quality, char *out, size_t cap);
 unsigned quality_dnp3(enum point_table table, uint8_t flags);
 
 /* Bytes of the value, most significant first as they stand on the wire: of a register its two. */
-unsigned point_bytes(const struct point *p);
+static inline unsigned point_bytes(const struct point *p)
+{
+	if (p->width != 1)
+		return p->width / 8U;
+	return p->table == POINT_HOLDING || p->table == POINT_INPUT_REGISTER ? 2 : 1;
+}
 /* The value in engineering units; NaN, and the reason in *quality, where the bytes are none. @raw
  * has point_bytes(); a single bit of a byte or register is taken out of it. */
 double point_decode(const struct point *p, const uint8_t raw[POINT_BYTES], unsigned *quality);

@@ -117,6 +117,21 @@ static inline void sample_take(struct sample *s, const uint8_t *bytes, unsigned 
 		memcpy(s->raw, bytes, n);
 }
 
+/* value_track.c: keeps what these bytes come to. */
+void value_decode_anew(struct values *v, const struct sample *s);
+
+/* Sets the value of what was taken. Most polls read what the last one read: only other bytes are
+ * decoded. */
+static inline void value_decode(struct values *v, struct sample *s)
+{
+	const struct track *t = &v->track[s->point];
+	if (!t->has_decoded || memcmp(t->decoded_raw, s->raw, sizeof s->raw) != 0)
+		value_decode_anew(v, s);
+	s->value = t->decoded;
+	s->quality = t->decoded_quality;
+	s->has_value = s->has_quality = true;
+}
+
 /* ---- value_read.c, value_s7.c: @each is called for every point of the device in the message ----
  */
 
@@ -132,8 +147,6 @@ enum value_role {
 
 enum value_role value_role(const struct pdu *pdu);
 enum value_role value_s7_role(int32_t code);
-/* Sets the value of what was taken. */
-void value_decode(struct values *v, struct sample *s);
 /* Values in replies and unsolicited messages that say where they are themselves. */
 void value_of_reply(struct values *v, const struct seen *s, value_each *each);
 /* Values that a request wants to write. */

@@ -79,8 +79,8 @@ static uint32_t skip_of(const struct point *p, const struct span *span)
 }
 
 /* The bytes of the point, @skip bytes into the data. */
-static bool take_bytes(const struct point *p, uint32_t skip, bool single, const struct reader *data,
-	struct sample *sample)
+static inline bool take_bytes(const struct point *p, uint32_t skip, bool single,
+	const struct reader *data, struct sample *sample)
 {
 	unsigned n = point_bytes(p);
 	if ((uint64_t)skip + n > data->left)

@@ -18,20 +18,14 @@ static bool differs(const struct point *p, double a, double b)
 	return fabs(a - b) > (p->deadband > 0 ? p->deadband : noise);
 }
 
-/* Most polls read what the last one read: only other bytes are decoded. */
-void value_decode(struct values *v, struct sample *s)
+void value_decode_anew(struct values *v, const struct sample *s)
 {
 	struct track *t = &v->track[s->point];
-	if (!t->has_decoded || memcmp(t->decoded_raw, s->raw, sizeof s->raw) != 0) {
-		unsigned quality = 0;
-		t->decoded = point_decode(value_point(v, s->point), s->raw, &quality);
-		t->decoded_quality = (uint16_t)quality;
-		memcpy(t->decoded_raw, s->raw, sizeof s->raw);
-		t->has_decoded = true;
-	}
-	s->value = t->decoded;
-	s->quality = t->decoded_quality;
-	s->has_value = s->has_quality = true;
+	unsigned quality = 0;
+	t->decoded = point_decode(value_point(v, s->point), s->raw, &quality);
+	t->decoded_quality = (uint16_t)quality;
+	memcpy(t->decoded_raw, s->raw, sizeof s->raw);
+	t->has_decoded = true;
 }
 
 /* ---- limits ---- */
