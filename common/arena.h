@@ -15,8 +15,8 @@ struct arena {
 	size_t total; /* bytes handed out */
 };
 
-/* Zeroed memory, aligned for anything. Never NULL: without memory at start-up the program says so
- * and ends. */
+/* Zeroed memory, aligned for numbers and pointers (8 bytes). Never NULL: without memory at start-up
+ * the program says so and ends. */
 void *arena_alloc(struct arena *a, size_t size);
 /* Room for @count things of @size bytes. */
 void *arena_array(struct arena *a, size_t count, size_t size);
