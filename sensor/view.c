@@ -68,15 +68,16 @@ struct held {
 };
 
 struct conversation {
-	const struct flow *flow; /* NULL: free */
-	struct asked asked[ASKED];
-	unsigned at;
-	uint32_t pairs; /* requests answered as they should be */
+	const struct flow *flow;   /* NULL: free */
+	struct asked asked[ASKED]; /* by number, round and round */
+	uint64_t last;             /* number of the latest */
+	uint32_t pairs;            /* requests answered as they should be */
 	struct held held;
 };
 
 struct view {
 	const struct watch *watch;
+	unsigned index; /* of the watcher */
 	struct conversation *conversation;
 	uint32_t conversations, hand;
 	/* What answers of a print (event.h) hash to: mostly that is known. */
@@ -128,7 +129,7 @@ static RARE struct conversation *conversation_new(struct view *v, const struct f
 
 static inline struct conversation *conversation_of(struct view *v, const struct flow *f)
 {
-	uint32_t note = f->note[v->watch->index];
+	uint32_t note = f->note[v->index];
 	if (note != 0 && v->conversation[note - 1].flow == f)
 		return &v->conversation[note - 1];
 	return conversation_new(v, f);
@@ -163,7 +164,8 @@ static inline uint64_t echo_of(const struct pdu *p)
 
 static inline void now_asked(struct conversation *c, const struct event *e)
 {
-	struct asked *a = &c->asked[c->at++ % ASKED];
+	struct asked *a = &c->asked[e->tx_id % ASKED];
+	c->last = e->tx_id;
 	a->key = e->pdu->tx_key;
 	a->loose = e->pdu->tx_loose;
 	a->reply = 0;
@@ -197,16 +199,13 @@ static RARE void check_echo(struct view *v, const struct asked *a, const struct 
 
 static void answered(struct view *v, struct conversation *c, const struct event *e)
 {
-	for (unsigned i = 0; i < ASKED; i++) {
-		struct asked *a = &c->asked[(c->at - 1 - i) % ASKED];
-		if (a->tx != e->tx_id + 1 || a->from == e->from || a->reply != 0)
-			continue;
-		a->reply = digest_of(v, e);
-		c->pairs++;
-		if (a->echo != 0)
-			check_echo(v, a, e);
+	struct asked *a = &c->asked[e->tx_id % ASKED];
+	if (a->tx != e->tx_id + 1 || a->from == e->from || a->reply != 0)
 		return;
-	}
+	a->reply = digest_of(v, e);
+	c->pairs++;
+	if (a->echo != 0)
+		check_echo(v, a, e);
 }
 
 /* --- replies that fit nothing ------------------------------------------------------------ */
@@ -222,7 +221,7 @@ static bool judge_orphan(struct conversation *c, const struct event *e, struct v
 	const struct pdu *p = e->pdu;
 	bool recent = false;
 	for (unsigned i = 0; i < ASKED; i++) {
-		const struct asked *a = &c->asked[(c->at - 1 - i) % ASKED];
+		const struct asked *a = &c->asked[(c->last - i) % ASKED];
 		if (a->tx == 0 || a->from == e->from)
 			continue;
 		recent |= e->at.ts_ns - a->at_ns < WITHIN_NS;
@@ -237,7 +236,7 @@ static bool judge_orphan(struct conversation *c, const struct event *e, struct v
 		return true;
 	}
 	/* More was asked than is remembered: one of those may be answered here. */
-	const struct asked *oldest = &c->asked[c->at % ASKED];
+	const struct asked *oldest = &c->asked[(c->last + 1) % ASKED];
 	if (oldest->tx != 0 && e->at.ts_ns - oldest->at_ns < WITHIN_NS)
 		return false;
 	*n = note_of(VIEW_UNASKED_REPLY, e);
@@ -374,6 +373,7 @@ static void *on_open(const struct watch *w, struct err *err)
 	}
 	if (v != NULL) {
 		v->watch = w;
+		v->index = w->index;
 		v->conversations = (uint32_t)w->config->view_flows;
 		v->conversation = calloc(v->conversations, sizeof *v->conversation);
 	}
