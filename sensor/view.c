@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { ASKED = 16, OVERLAPS = 8, HASHED = 4096 };
+enum { ASKED = 16, OVERLAPS = 8 };
 
 #define SECOND_NS INT64_C(1000000000)
 #define WITHIN_NS (10 * SECOND_NS) /* as long as transaction.c remembers a request */
@@ -80,10 +80,6 @@ struct view {
 	unsigned index; /* of the watcher */
 	struct conversation *conversation;
 	uint32_t conversations, hand;
-	/* What answers of a print (event.h) hash to: mostly that is known. */
-	struct hashed {
-		uint64_t print, digest;
-	} hashed[HASHED];
 	/* Anomalies come when nothing may be observed; they wait for the next message. */
 	struct {
 		struct flow *flow;
@@ -146,16 +142,6 @@ static uint64_t digest(const struct pdu *p)
 	return key | 1;
 }
 
-static inline uint64_t digest_of(struct view *v, const struct event *e)
-{
-	struct hashed *h = &v->hashed[e->print / 2 % HASHED];
-	if (h->print != e->print || e->print == 0) {
-		h->print = e->print;
-		h->digest = digest(e->pdu);
-	}
-	return h->digest;
-}
-
 /* What a control says, and its echo has to say; 0: it is none. */
 static inline uint64_t echo_of(const struct pdu *p)
 {
@@ -202,7 +188,7 @@ static void answered(struct view *v, struct conversation *c, const struct event 
 	struct asked *a = &c->asked[e->tx_id % ASKED];
 	if (a->tx != e->tx_id + 1 || a->from == e->from || a->reply != 0)
 		return;
-	a->reply = digest_of(v, e);
+	a->reply = digest(e->pdu);
 	c->pairs++;
 	if (a->echo != 0)
 		check_echo(v, a, e);
