@@ -75,6 +75,7 @@ struct asset {
 	uint32_t polls;        /* its requests that only read */
 	uint32_t replies;
 	int64_t last_ns;
+	uint64_t protocols;                 /* that it serves, by service index */
 	int64_t heard, usual, asked, since; /* on the clock of what was watched: assets.clock */
 
 	uint8_t family;
@@ -87,7 +88,6 @@ struct asset {
 	uint16_t name, role, zone; /* site labels */
 	uint16_t tsap, rack, slot;
 	uint16_t changes;                /* enum asset_change */
-	uint64_t protocols;              /* that it serves, by service index */
 	uint32_t dirty_next, dirty_prev; /* places + 1 */
 	struct stamp first, changed;
 	int64_t first_ns, mac_ns, kept_ns;
@@ -111,13 +111,20 @@ struct talk {
 	struct roster_entry entry;
 	struct talk_key key;
 	uint32_t place[2]; /* of the devices, + 1; 0: not in the table */
-	/* These themselves, if no device has left the table since: assets.gone was as_of. */
+	/* What each message looks at stands together, from here. The devices themselves, if none
+	 * has left the table since: assets.gone was as_of. */
 	struct asset *device[2]; /* the one that asks, and the other */
 	uint64_t as_of;
-	const struct dissector *speaks; /* NULL: none that is spoken here */
+	bool known[2];                  /* by answers of that one nothing is gained any more */
 	uint8_t plant;                  /* enum asset_plant */
+	const struct dissector *speaks; /* NULL: none that is spoken here */
 	uint64_t messages;              /* of a plant's protocol, else packets */
 	int64_t last_ns;
+	/* The latest of each flow->id % TALK_FLOWS that was found to be of it. */
+	struct talk_flow {
+		const struct flow *flow;
+		uint8_t client; /* then */
+	} flow[TALK_FLOWS];
 	uint8_t family;
 	bool told_crossing, told_routable;
 	bool carries;  /* a protocol with a talk of its own */
@@ -125,11 +132,6 @@ struct talk {
 	uint8_t rack, slot;
 	bool has_slot;
 	int64_t first_ns;
-	/* The latest of each flow->id % TALK_FLOWS that was found to be of it. */
-	struct talk_flow {
-		const struct flow *flow;
-		uint8_t client; /* then */
-	} flow[TALK_FLOWS];
 	/* The latest of each unit % TALK_UNITS; they hold as long as device[] does. */
 	struct talk_unit {
 		struct asset *device, *at; /* behind which one; NULL: none met */

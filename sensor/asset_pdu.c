@@ -44,10 +44,11 @@ static inline void heard(struct assets *s, struct asset *a, struct stamp at)
 		is_back(s, a, at);
 }
 
-/* A reply of the device that serves: both have been understood. */
-static RARE void on_first_reply(struct assets *s, const struct event *e, struct talk *t,
-	struct asset *client, struct asset *server)
+/* A reply of the device on that side, which serves: both have been understood. */
+static RARE void on_first_reply(
+	struct assets *s, const struct event *e, struct talk *t, unsigned side)
 {
+	struct asset *client = t->device[!side], *server = t->device[side];
 	unsigned plant = t->plant;
 	if (client != NULL && e->verdict.outcome != VERDICT_ORPHAN_REPLY)
 		gained(s, client, &client->asks, plant, e->at);
@@ -65,15 +66,7 @@ static RARE void on_first_reply(struct assets *s, const struct event *e, struct 
 		heard(s, a, e->at);
 		t->behind[a->key.unit % TALK_UNITS] = (struct talk_unit){ a, server, a->key.unit };
 	}
-}
-
-/* Nothing is to be gained from another. */
-static inline bool are_known(
-	const struct talk *t, const struct asset *client, const struct asset *server)
-{
-	uint32_t plant = 1U << t->plant;
-	return client != NULL && server != NULL && (client->asks & server->serves & plant) != 0 &&
-	       asset_has_spoken(server, t) && t->entry.rank == RANK_PROVEN;
+	t->known[side] = client != NULL && (client->asks >> plant & 1) != 0;
 }
 
 /* Who answers, where asset_answered() would learn nothing: @server, or the unit behind it. NULL: it
@@ -102,14 +95,12 @@ static inline bool asks_as_usual(const struct asset_usual *u, unsigned plant, co
 	       (plant != PLANT_DNP3 || client->unit != ASSET_WHOLE);
 }
 
-static inline void on_reply(struct assets *s, const struct event *e, struct talk *t,
-	struct asset *client, struct asset *server)
+static inline void on_reply(struct assets *s, const struct event *e, struct talk *t, unsigned side)
 {
-	struct asset *a = NULL;
-	if (are_known(t, client, server))
-		a = speaker(&s->usual, t, e->pdu, server);
+	struct asset *server = t->device[side];
+	struct asset *a = t->known[side] ? speaker(&s->usual, t, e->pdu, server) : NULL;
 	if (a == NULL) {
-		on_first_reply(s, e, t, client, server);
+		on_first_reply(s, e, t, side);
 		return;
 	}
 	if (a != server)
@@ -117,9 +108,10 @@ static inline void on_reply(struct assets *s, const struct event *e, struct talk
 	heard(s, a, e->at);
 }
 
-static inline void on_request(struct assets *s, const struct event *e, struct talk *t,
-	struct asset *client, struct asset *server)
+static inline void on_request(
+	struct assets *s, const struct event *e, struct talk *t, unsigned side)
 {
+	struct asset *client = t->device[side], *server = t->device[!side];
 	if (server != NULL)
 		server->asked = s->clock;
 	if (client == NULL)
@@ -147,15 +139,14 @@ static void on_connection(struct assets *s, const struct event *e, struct talk *
 
 static inline void message(struct assets *s, const struct event *e, struct talk *t)
 {
-	bool is_client = e->from == e->flow->client;
-	struct asset *sender = t->device[!is_client], *other = t->device[is_client];
+	unsigned side = e->from != e->flow->client;
 	t->last_ns = e->at.ts_ns;
 	t->messages++;
 	/* an outstation may have connected */
-	if (e->pdu->dir == PDU_REQ && (is_client || t->plant == PLANT_DNP3))
-		on_request(s, e, t, sender, other);
-	else if (e->pdu->dir == PDU_RSP && (!is_client || t->plant == PLANT_DNP3))
-		on_reply(s, e, t, other, sender);
+	if (e->pdu->dir == PDU_REQ && (side == 0 || t->plant == PLANT_DNP3))
+		on_request(s, e, t, side);
+	else if (e->pdu->dir == PDU_RSP && (side == 1 || t->plant == PLANT_DNP3))
+		on_reply(s, e, t, side);
 }
 
 static RARE void find_talk(struct assets *s, const struct event *e)
@@ -189,9 +180,11 @@ void asset_pdu(void *self, const struct event *e)
 	struct assets *s = self;
 	const struct flow *f = e->flow;
 	uint32_t note = *asset_note(s, f), met = NOTE_CLIENT | NOTE_SERVER;
-	struct talk *t = (note & met) == met ? talk_at(s, note) : NULL;
-	if (t != NULL && is_of(t, f) && t->as_of == s->gone && t->speaks == e->pdu->dissector &&
-		t->plant < PLANT_COTP && e->pdu->malformed == NULL)
+	/* Place 0, and one that was given up, are zero: of no flow. */
+	struct talk *t = (struct talk *)roster_entry(s->talks, note & NOTE_TALK);
+	if ((note & met) == met && is_of(t, f) && t->as_of == s->gone &&
+		t->speaks == e->pdu->dissector && t->plant < PLANT_COTP &&
+		e->pdu->malformed == NULL)
 		message(s, e, t);
 	else
 		find_talk(s, e);

@@ -81,6 +81,7 @@ void talk_find_devices(const struct assets *s, struct talk *t)
 {
 	if (t->as_of != s->gone)
 		memset(t->behind, 0, sizeof t->behind);
+	t->known[0] = t->known[1] = false;
 	t->device[0] = device_of(s, t, 0);
 	t->device[1] = device_of(s, t, 1);
 	t->as_of = s->gone;
