@@ -22,7 +22,9 @@ static const char site[] =
 	"  pump: {p: {modbus: holding 100, type: float32, order: CDAB, low: 2, high: 12, max_rate: "
 	"30/m}}\n"
 	"  boiler: {b: {s7: DB10.DBD4, type: float32, high: 90}}\n"
-	"  breaker: {c: {dnp3: analog_input 3, high: 9, stale: 30s}}\n";
+	"  breaker: {c: {dnp3: analog_input 3, high: 9, stale: 30s}}\n"
+	"baseline: {name: run, talks: [{client: 10.9.0.5, device: 10.9.0.10, protocol: modbus, "
+	"unit: 17, allow: {read_holding_registers: [100-119]}}]}\n";
 
 /* Tables that a few frames fill. What a setting is not called is not set. */
 static const char *const small[] = { "assets.makers=/dev/null", "detection.memory=1",
