@@ -163,7 +163,7 @@ static int carried_by(const struct cotp_state *st, const struct reader *tsdu, bo
 
 /* Runs the carried protocol over @tsdu and moves it on by what was read: all, unless a further
  * message follows. Its end is known, so whatever is wrong with it is damage and no more. */
-static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
+static WITHIN void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 {
 	struct cotp_state *st = d->state;
 	struct side *side = &st->side[d->dir];
@@ -203,12 +203,18 @@ static void read_tsdu(struct reader *tsdu, struct dissect *d, struct pdu *out)
 	}
 }
 
+/* A further message of a TSDU, to the end of its TPKT. */
+static APART void read_further(struct reader *tsdu, struct dissect *d, struct pdu *out)
+{
+	read_tsdu(tsdu, d, out);
+}
+
 /* A whole TSDU in the joiner; read piece by piece while it holds further messages. */
 static APART enum outcome read_joined(struct dissect *d, struct pdu *out)
 {
 	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
 	struct reader tsdu = rd_over(side->tsdu.bytes + side->read, side->tsdu.len - side->read);
-	read_tsdu(&tsdu, d, out);
+	read_further(&tsdu, d, out);
 	side->read = tsdu.left > 0 ? side->tsdu.len - (uint32_t)tsdu.left : 0;
 	out->more |= side->tpkt_left > 0;
 	return DISSECT_OK;
@@ -418,8 +424,7 @@ static enum outcome go_on(struct reader *in, struct side *side, struct dissect *
 	struct reader tpkt = rd_over(in->at, had);
 	enum outcome result = DISSECT_OK;
 	if (side->tsdu_left > 0) {
-		side->tsdu_left = 0;
-		read_tsdu(&tpkt, d, out);
+		read_further(&tpkt, d, out);
 		side->tsdu_left = (uint16_t)tpkt.left;
 	} else {
 		result = read_tpdu(&tpkt, d, out);

@@ -34,6 +34,9 @@ uint16_t dnp3_crc(const uint8_t *p, size_t n)
 		crc = (unsigned)(tables[7][p[0] ^ (crc & 255)] ^ tables[6][p[1] ^ crc >> 8] ^
 				 tables[5][p[2]] ^ tables[4][p[3]] ^ tables[3][p[4]] ^
 				 tables[2][p[5]] ^ tables[1][p[6]] ^ tables[0][p[7]]);
+	for (; n >= 4; n -= 4, p += 4)
+		crc = (unsigned)(tables[3][p[0] ^ (crc & 255)] ^ tables[2][p[1] ^ crc >> 8] ^
+				 tables[1][p[2]] ^ tables[0][p[3]]);
 	for (; n > 0; n--, p++)
 		crc = crc >> 8 ^ tables[0][(crc ^ *p) & 255];
 	return (uint16_t)~crc;

@@ -89,7 +89,7 @@ static APART enum outcome bad_protocol(struct pdu *out)
 	return pdu_bad(out, "protocol id is not 0");
 }
 
-static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pdu *out)
+static WITHIN enum outcome read_mbap(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	const uint8_t *mbap = in->at;
 	if (in->left < MBAP_BYTES)
@@ -120,6 +120,11 @@ static enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pd
 	if (out->malformed == NULL && code >= MODBUS_READ_COILS && code <= MODBUS_READ_INPUTS)
 		out->same = rd_over(mbap + MBAP_BYTES, length);
 	return DISSECT_OK;
+}
+
+static APART enum outcome dissect_mbap(struct reader *in, struct dissect *d, struct pdu *out)
+{
+	return read_mbap(in, d, out);
 }
 
 static APART enum outcome dissect_rtu(struct reader *in, struct dissect *d, struct pdu *out)
@@ -251,7 +256,7 @@ static enum outcome modbus_dissect(struct reader *in, struct dissect *d, struct 
 	out->dissector = &modbus_dissector;
 	out->dir = pdu_dir(d->dir);
 	if (state->framing == MODBUS_MBAP && in->left > 0 && mbap_possible(in))
-		return dissect_mbap(in, d, out);
+		return read_mbap(in, d, out);
 	return dissect_unsure(in, d, out);
 }
 

@@ -129,7 +129,7 @@ static APART void finish(struct reading *r, size_t left)
 	f->state = NULL;
 }
 
-size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t seq)
+static WITHIN size_t read_all(struct reading *r, const uint8_t *bytes, size_t n, uint32_t seq)
 {
 	struct flow *f = &r->slot->flow;
 	const struct dissector *dissector = f->dissector;
@@ -179,6 +179,11 @@ size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t
 		}
 	}
 	return n - in.left;
+}
+
+size_t read_messages(struct reading *r, const uint8_t *bytes, size_t n, uint32_t seq)
+{
+	return read_all(r, bytes, n, seq);
 }
 
 /* Room for a few segments like this one; false when memory is short. */
@@ -296,16 +301,6 @@ static APART void keep_part(
 	add_part(r->t, st, r->from, &rest, rest.len);
 }
 
-/* @in begins where a message may. */
-static void read_fresh(struct reading *r, struct stream *st, const struct piece *in)
-{
-	r->need = 0;
-	r->at = in->at;
-	size_t used = read_messages(r, in->bytes, in->len, in->seq);
-	if (used < in->len)
-		keep_part(r, st, in, used);
-}
-
 /* @in goes on with a cut message, and may go on after it. */
 static APART void read_on(struct reading *r, struct stream *st, const struct piece *in)
 {
@@ -323,25 +318,36 @@ static APART void read_on(struct reading *r, struct stream *st, const struct pie
 			return;
 		}
 	}
-	if (h->part.len == 0 && rest.len > 0 && st->slot->mode == FLOW_OURS)
-		read_fresh(r, st, &rest);
+	if (h->part.len > 0 || rest.len == 0 || st->slot->mode != FLOW_OURS)
+		return;
+	r->need = 0;
+	r->at = rest.at;
+	size_t used = read_messages(r, rest.bytes, rest.len, rest.seq);
+	if (used < rest.len)
+		keep_part(r, st, &rest, used);
 }
 
 void stream_read(struct transport *t, struct stream *st, unsigned from, const struct piece *in)
 {
 	struct half *h = &st->half[from];
-	struct reading r = {
-		.t = t, .slot = st->slot, .from = from, .half = h, .state = st->slot->flow.state
-	};
+	struct reading r = { .t = t,
+		.slot = st->slot,
+		.from = from,
+		.half = h,
+		.state = st->slot->flow.state,
+		.at = in->at };
 	if (in->len == 0) /* cut off by the capture */
 		return;
 	if (!st->slot->flow.dissector->office)
 		ring_add(t, h, in);
 	h->next = in->seq + in->len;
-	if (h->part.len > 0)
+	if (h->part.len > 0) {
 		read_on(&r, st, in);
-	else
-		read_fresh(&r, st, in);
+		return;
+	}
+	size_t used = read_all(&r, in->bytes, in->len, in->seq);
+	if (used < in->len)
+		keep_part(&r, st, in, used);
 }
 
 void stream_lose(struct transport *t, struct stream *st, unsigned from, uint32_t n, struct stamp at)
