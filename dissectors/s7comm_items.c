@@ -26,24 +26,29 @@ static void skip_pad(struct reader *r, size_t size, uint64_t left)
 		rd_skip(r, 1);
 }
 
-/* Steps over an item of @n bytes, and over the pad of an odd one unless none follows. */
-static inline bool step(size_t left, size_t *at, size_t n, unsigned follow)
+/* Where the next item begins: behind @n bytes, and behind the pad of an odd one unless none
+ * follows. NULL: past the end. */
+static inline const uint8_t *behind(
+	const uint8_t *item, const uint8_t *end, size_t n, unsigned follow)
 {
-	if (left - *at < n)
-		return false;
-	*at += n;
-	if (n % 2 == 1 && follow > 0 && *at < left)
-		*at += 1;
-	return true;
+	if ((size_t)(end - item) < n)
+		return NULL;
+	return item + n + (n % 2 == 1 && follow > 0 && item + n < end);
 }
 
 /* Do @count address items fit in @r? */
 static bool fit_addresses(const struct reader *r, unsigned count)
 {
-	size_t at = 0, left = r->overrun ? 0 : r->left;
-	for (unsigned i = count; i > 0; i--)
-		if (left - at < 2 || !step(left, &at, 2u + r->at[at + 1], i - 1))
+	if (r->overrun || r->left == 0)
+		return count == 0;
+	const uint8_t *item = r->at, *end = item + r->left;
+	for (; count > 0; count--) {
+		if (end - item < 2)
 			return false;
+		item = behind(item, end, 2u + item[1], count - 1);
+		if (item == NULL)
+			return false;
+	}
 	return true;
 }
 
@@ -58,16 +63,20 @@ static size_t reply_bytes(uint8_t transport_size, uint16_t length)
  * write request, nothing. */
 static bool fit_data(const struct reader *r, unsigned count, bool request, uint8_t *bad)
 {
-	size_t at = 0, left = r->overrun ? 0 : r->left;
-	for (unsigned i = count; i > 0; i--) {
-		if (left - at < 4)
+	if (r->overrun || r->left == 0)
+		return count == 0;
+	const uint8_t *item = r->at, *end = item + r->left;
+	for (; count > 0; count--) {
+		if (end - item < 4)
 			return false;
-		const uint8_t *item = r->at + at; /* return code, transport size, length */
-		size_t n = request ? data_bytes(item[1], be16(item + 2))
-				   : reply_bytes(item[1], be16(item + 2));
-		if (item[0] != 0xff && *bad == 0xff)
+		uint8_t size = item[1];
+		uint16_t length = be16(item + 2);
+		if (*bad == 0xff)
 			*bad = item[0];
-		if (!step(left, &at, 4 + n, i - 1))
+		item = behind(item, end,
+			4 + (request ? data_bytes(size, length) : reply_bytes(size, length)),
+			count - 1);
+		if (item == NULL)
 			return false;
 	}
 	return true;
