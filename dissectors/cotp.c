@@ -12,23 +12,11 @@ enum {
 // clang-format off
 enum { TYPE, SRC_REF, DST_REF, CLASS, TPDU_SIZE, CALLING, CALLED, CALLED_TEXT, CONNECTION, RACK, SLOT,
 	REASON, ENCRYPTED, N_FIELDS };
-// clang-format on
 
 /* TPDU codes, the credit nibble cleared. [COTP] 13.3 */
-enum {
-	ED = 0x10,
-	EA = 0x20,
-	RJ = 0x50,
-	AK = 0x60,
-	ER = 0x70,
-	DR = 0x80,
-	DC = 0xc0,
-	CC = 0xd0,
-	CR = 0xe0,
-	DT = 0xf0
-};
+enum { ED = 0x10, EA = 0x20, RJ = 0x50, AK = 0x60, ER = 0x70, DR = 0x80, DC = 0xc0, CC = 0xd0,
+	CR = 0xe0, DT = 0xf0 };
 
-// clang-format off
 static const struct code_name type_names[] = {
 	{ ED, "expedited_data" }, { ER, "tpdu_error" }, { DR, "disconnect_request" },
 	{ DC, "disconnect_confirm" }, { CC, "connect_confirm" }, { CR, "connect_request" },
@@ -216,7 +204,7 @@ static APART enum outcome read_joined(struct dissect *d, struct pdu *out)
 	struct reader tsdu = rd_over(side->tsdu.bytes + side->read, side->tsdu.len - side->read);
 	read_further(&tsdu, d, out);
 	side->read = tsdu.left > 0 ? side->tsdu.len - (uint32_t)tsdu.left : 0;
-	out->more |= side->tpkt_left > 0;
+	out->more |= side->read > 0 || side->tpkt_left > 0;
 	return DISSECT_OK;
 }
 
@@ -344,7 +332,6 @@ static APART enum outcome read_connection(struct reader *head, struct dissect *d
 	told(out, code_text(type_names, code), PDU_REQ);
 	pdu_uint(out, TYPE, code);
 	uint16_t dst = rd_be16(head);
-	uint16_t src = 0;
 	pdu_uint(out, DST_REF, dst);
 	if (code == ER) {
 		pdu_uint(out, REASON, rd_u8(head));
@@ -352,7 +339,7 @@ static APART enum outcome read_connection(struct reader *head, struct dissect *d
 	}
 	if (code == ED)
 		return DISSECT_OK;
-	src = rd_be16(head);
+	uint16_t src = rd_be16(head);
 	pdu_uint(out, SRC_REF, src);
 	if (code == CR) {
 		st->calling.len = st->called.len = 0;
@@ -435,12 +422,6 @@ static enum outcome go_on(struct reader *in, struct side *side, struct dissect *
 	return result;
 }
 
-static APART enum outcome more(struct dissect *d, size_t need)
-{
-	d->need = need;
-	return DISSECT_MORE;
-}
-
 /* [TPKT] 6; not before all of its bytes are there. */
 static enum outcome open_tpkt(
 	struct reader *in, struct side *side, struct dissect *d, struct pdu *out)
@@ -448,12 +429,12 @@ static enum outcome open_tpkt(
 	if (in->left > 0 && in->at[0] != 3)
 		return pdu_bad(out, "not a TPKT header");
 	if (in->left < TPKT_HEADER)
-		return more(d, TPKT_HEADER);
+		return dissect_more(d, TPKT_HEADER);
 	uint16_t length = be16(in->at + 2);
 	if (length < TPKT_HEADER + 3)
 		return pdu_bad(out, "TPKT too short for a TPDU");
 	if (in->left < length)
-		return more(d, length);
+		return dissect_more(d, length);
 	side->tpkt_left = (uint16_t)(length - TPKT_HEADER);
 	rd_skip(in, TPKT_HEADER);
 	return DISSECT_OK;
@@ -467,18 +448,15 @@ static enum outcome open_tpkt(
 static enum outcome cotp_dissect(struct reader *in, struct dissect *d, struct pdu *out)
 {
 	struct side *side = &((struct cotp_state *)d->state)->side[d->dir];
-	if (side->read > 0) {
-		enum outcome result = read_joined(d, out);
-		out->more |= side->read > 0;
-		return result;
-	}
+	if (side->read > 0)
+		return read_joined(d, out);
 	if (side->tsdu.bytes != NULL && !side->joining)
 		joiner_free(&side->tsdu, d->pool);
 	enum outcome result = DISSECT_OK;
 	if (side->tpkt_left == 0)
 		result = open_tpkt(in, side, d, out);
 	else if (in->left < side->tpkt_left)
-		result = more(d, side->tpkt_left);
+		result = dissect_more(d, side->tpkt_left);
 	return result == DISSECT_OK ? go_on(in, side, d, out) : result;
 }
 

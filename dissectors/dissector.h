@@ -117,6 +117,13 @@ static inline bool items_next(struct item_cursor *c, struct item *out)
 	return c->dissector->next_item(c, out);
 }
 
+/* @need bytes are wanted from the start of @in on; 0: not known how many. */
+static inline enum outcome dissect_more(struct dissect *d, size_t need)
+{
+	d->need = need;
+	return DISSECT_MORE;
+}
+
 /* The message is damaged but framed: keep it, and say why. */
 static inline enum outcome pdu_damaged(struct pdu *p, const char *why)
 {

@@ -76,12 +76,6 @@ static inline void read_body(struct reader *body, struct dissect *d, struct pdu 
 		modbus_open_reply(&state->open, out);
 }
 
-static APART enum outcome more(struct dissect *d, size_t need)
-{
-	d->need = need;
-	return DISSECT_MORE;
-}
-
 static APART enum outcome bad_protocol(struct pdu *out)
 {
 	out->malformed = NULL;
@@ -93,10 +87,10 @@ static WITHIN enum outcome read_mbap(struct reader *in, struct dissect *d, struc
 {
 	const uint8_t *mbap = in->at;
 	if (in->left < MBAP_BYTES)
-		return more(d, MBAP_FUNCTION_AT + 1);
+		return dissect_more(d, MBAP_FUNCTION_AT + 1);
 	uint16_t length = length_of(mbap), protocol = protocol_of(mbap);
 	if (in->left <= MBAP_FUNCTION_AT && length >= LENGTH_MIN)
-		return more(d, MBAP_BYTES + (length > LENGTH_MAX ? 2U : length));
+		return dissect_more(d, MBAP_BYTES + (length > LENGTH_MAX ? 2U : length));
 	uint8_t code = rd_peek(in, MBAP_FUNCTION_AT);
 
 	pdu_uint(out, MODBUS_TRANSACTION, transaction_of(mbap));
@@ -108,7 +102,7 @@ static WITHIN enum outcome read_mbap(struct reader *in, struct dissect *d, struc
 	if (protocol != 0 && !function_of(code)->known)
 		return bad_protocol(out);
 	if (in->left < MBAP_BYTES + (size_t)length)
-		return more(d, MBAP_BYTES + (size_t)length);
+		return dissect_more(d, MBAP_BYTES + (size_t)length);
 
 	struct reader body = rd_over(mbap + MBAP_BYTES, length);
 	read_body(&body, d, out);
@@ -132,7 +126,7 @@ static APART enum outcome dissect_rtu(struct reader *in, struct dissect *d, stru
 	size_t need;
 	size_t length = modbus_rtu_frame(*in, pdu_dir(d->dir), &need);
 	if (length == 0 && need > 0)
-		return more(d, need);
+		return dissect_more(d, need);
 	if (length == 0)
 		return pdu_bad(out, "no RTU frame with a good CRC");
 	struct reader frame = rd_slice(in, length);
@@ -202,7 +196,7 @@ static enum outcome decide(struct reader *in, struct dissect *d, struct pdu *out
 		return dissect_rtu(in, d, out);
 	}
 	if (!mbap_possible(in) && rtu.need > 0)
-		return more(d, rtu.need);
+		return dissect_more(d, rtu.need);
 	enum outcome outcome = dissect_mbap(in, d, out);
 	if (outcome == DISSECT_OK)
 		state->framing = MODBUS_MBAP;
@@ -241,7 +235,7 @@ static APART enum outcome dissect_unsure(struct reader *in, struct dissect *d, s
 {
 	const struct flow_state *state = d->state;
 	if (in->left == 0)
-		return more(d, RTU_LEAST);
+		return dissect_more(d, RTU_LEAST);
 	judge_again(in, d);
 	if (state->framing == MODBUS_MBAP)
 		return dissect_mbap(in, d, out);

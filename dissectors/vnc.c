@@ -48,18 +48,12 @@ static enum outcome over(struct vnc_state *st, struct dissect *d, const char *na
 	return DISSECT_OK;
 }
 
-static enum outcome more(struct dissect *d, size_t need)
-{
-	d->need = need;
-	return DISSECT_MORE;
-}
-
 /* "RFB 003.008\n" */
 static enum outcome greet(
 	struct reader *in, struct vnc_state *st, struct dissect *d, struct pdu *out)
 {
 	if (in->left < VERSION_BYTES)
-		return more(d, VERSION_BYTES);
+		return dissect_more(d, VERSION_BYTES);
 	tell(d, d->dir == DIR_TO_SERVER ? "client_version" : "server_version", out);
 	if (memcmp(in->at, "RFB ", 4) != 0)
 		return pdu_bad(out, "no version");
@@ -92,13 +86,13 @@ static enum outcome offer(
 {
 	if (st->minor < 7) {
 		if (in->left < 4)
-			return more(d, 4);
+			return dissect_more(d, 4);
 		uint32_t security = rd_be32(in);
 		return chosen(st, (uint8_t)(security < 256 ? security : 0), d, out);
 	}
 	size_t count = rd_peek(in, 0);
 	if (in->left < 1 + count)
-		return more(d, 1 + count);
+		return dissect_more(d, 1 + count);
 	rd_skip(in, 1 + count);
 	tell(d, "offer", out);
 	pdu_uint(out, OFFERED, count);
@@ -113,7 +107,7 @@ static enum outcome outcome(
 	struct reader *in, struct vnc_state *st, struct dissect *d, struct pdu *out)
 {
 	if (in->left < 4)
-		return more(d, 4);
+		return dissect_more(d, 4);
 	uint32_t result = rd_be32(in);
 	pdu_uint(out, RESULT, result);
 	pdu_uint(out, SECURITY, st->security);
@@ -136,7 +130,7 @@ static enum outcome vnc_dissect(struct reader *in, struct dissect *d, struct pdu
 		return chosen(st, rd_u8(in), d, out);
 	case PROOF:
 		if (in->left < CHALLENGE)
-			return more(d, CHALLENGE);
+			return dissect_more(d, CHALLENGE);
 		rd_skip(in, CHALLENGE);
 		st->phase[d->dir] = server ? OUTCOME : OVER;
 		return DISSECT_OK;
