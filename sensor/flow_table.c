@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { SLAB = 1024, FIRST_CELLS = 1024 };
+enum { SLAB = 1024, FIRST_CELLS = 1024, SECRETS = 5 };
 
 struct cell {
 	uint32_t hash;
@@ -25,7 +25,7 @@ struct flow_table {
 	size_t slab_count, slab_room;
 	uint32_t free; /* chain through older */
 	struct list lists[FLOW_LISTS];
-	uint64_t secret[4];
+	uint64_t secret[SECRETS];
 };
 
 /* Both ends, the lower one first, so that both directions have one key. */
@@ -76,20 +76,19 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t mix_ip(const struct flow_table *t, const struct addr *ip)
+/* The port is mixed in apart from the address: who chooses both could make up for one with the
+ * other. */
+static uint64_t mix_end(const struct flow_table *t, const struct addr *ip, uint16_t port)
 {
-	return mix(load64(ip->bytes) ^ t->secret[0], load64(ip->bytes + 8) ^ t->secret[1]);
+	uint64_t host = mix(load64(ip->bytes) ^ t->secret[0], load64(ip->bytes + 8) ^ t->secret[1]);
+	return host ^ port * t->secret[2];
 }
 
-/* The sum of the addresses and the ports by size, so that the order does not matter. Ports are
- * mixed in apart: who chooses addresses could make up for them. */
+/* Each end by itself and then their sum, so that the order does not matter. */
 uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
 {
-	uint64_t hosts = mix_ip(t, &p->src) + mix_ip(t, &p->dst);
-	uint64_t low = p->sport < p->dport ? p->sport : p->dport;
-	uint64_t high = p->sport < p->dport ? p->dport : p->sport;
-	uint64_t rest = (uint64_t)p->l4 << 32 | high << 16 | low;
-	return mix(hosts ^ t->secret[2], rest ^ t->secret[3]);
+	uint64_t ends = mix_end(t, &p->src, p->sport) + mix_end(t, &p->dst, p->dport);
+	return mix(ends ^ t->secret[3], t->secret[4] ^ p->l4);
 }
 
 static struct flow_slot *slot_at(const struct flow_table *t, uint32_t index)
@@ -117,7 +116,7 @@ struct flow_table *flow_table_new(size_t cap, uint64_t seed)
 	}
 	t->mask = FIRST_CELLS - 1;
 	t->cap = cap < 1 ? 1 : cap >= FLOW_NONE ? FLOW_NONE - 1 : cap;
-	for (unsigned i = 0; i < 4; i++) /* odd: never all zero */
+	for (unsigned i = 0; i < SECRETS; i++) /* odd: never all zero */
 		t->secret[i] = XXH3_64bits_withSeed(&i, sizeof i, seed) | 1;
 	t->free = FLOW_NONE;
 	for (unsigned i = 0; i < FLOW_LISTS; i++)
