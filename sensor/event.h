@@ -35,6 +35,7 @@ struct event {
 	struct stamp at;
 	const struct flow *flow;
 	unsigned from;           /* index in flow->end[] of who sent the PDU */
+	unsigned service;        /* index of pdu->dissector in services[]; the judge sets it */
 	const struct pdu *pdu;   /* the request, where a transaction is told of */
 	const struct pdu *reply; /* or NULL */
 	struct verdict verdict;
@@ -56,6 +57,7 @@ static inline void event_begin(struct event *e, const struct flow *flow, unsigne
 	e->at.frame = at.frame;
 	e->flow = flow;
 	e->from = from;
+	e->service = 0;
 	e->pdu = pdu;
 	e->reply = NULL;
 	e->verdict.outcome = VERDICT_NONE;

@@ -229,7 +229,8 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		canary_arrived(j->o.tell, at, pdu, wall_ns());
 		return;
 	}
-	j->pdus[judge_index(j, pdu->dissector)]++;
+	e.service = judge_index(j, pdu->dissector);
+	j->pdus[e.service]++;
 	watch_ways(j, &e);
 	if (j->o.pdus != NULL) {
 		struct buf line = buf_over(j->pdu_line, EVE_PDU_LINE);

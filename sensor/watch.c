@@ -26,7 +26,6 @@ struct watching {
 
 /* Close together: they are asked for each message. Lists end with a hook NULL. */
 struct readers {
-	const struct dissector *of;
 	struct reader_of_pdus {
 		void (*ask)(void *self, const struct event *e);
 		void *self;
@@ -41,7 +40,6 @@ struct watchers {
 	struct watching one[FLOW_NOTES];
 	unsigned count;
 	struct readers reads[SERVICES_MAX]; /* who looks at the messages of each service */
-	const struct readers *now;          /* of the message before */
 };
 
 static bool watchers_open(struct watchers *w, const struct watch *like, struct err *err)
@@ -71,7 +69,6 @@ static bool does_read(const struct watcher *w, const struct dissector *d)
 static void list_readers(struct watchers *w, struct readers *r, const struct dissector *d)
 {
 	unsigned pdus = 0, changes = 0;
-	r->of = d;
 	for (unsigned i = 0; i < w->count; i++) {
 		const struct watcher *one = w->one[i].watcher;
 		void *self = w->one[i].self;
@@ -91,7 +88,6 @@ static void list_readers(struct watchers *w, struct readers *r, const struct dis
 static void list_all(struct watchers *w)
 {
 	memset(w->reads, 0, sizeof w->reads);
-	w->now = w->reads;
 	for (unsigned i = 0; services[i] != NULL; i++)
 		list_readers(w, &w->reads[i], services[i]);
 }
@@ -171,16 +167,9 @@ void watchers_flow(
 	ASK(flow, f, change, from, at);
 }
 
-static const struct readers *readers_of(struct watchers *w, const struct dissector *d)
-{
-	if (w->now->of != d)
-		w->now = &w->reads[service_index(d)];
-	return w->now;
-}
-
 const struct change *watchers_change(struct watchers *w, const struct event *e)
 {
-	const struct reader_of_changes *r = readers_of(w, e->pdu->dissector)->change;
+	const struct reader_of_changes *r = w->reads[e->service].change;
 	const struct change *found = NULL;
 	for (; r->ask != NULL && found == NULL; r++)
 		found = r->ask(r->self, e);
@@ -189,7 +178,7 @@ const struct change *watchers_change(struct watchers *w, const struct event *e)
 
 void watchers_pdu(struct watchers *w, const struct event *e)
 {
-	const struct reader_of_pdus *r = readers_of(w, e->pdu->dissector)->pdu;
+	const struct reader_of_pdus *r = w->reads[e->service].pdu;
 	for (; r->ask != NULL; r++)
 		r->ask(r->self, e);
 }
