@@ -774,6 +774,78 @@ static void every_listed_object_has_a_layout(void **state)
 	assert_int_equal(dnp3_object(255, 255)->form, FORM_UNKNOWN);
 }
 
+/* ---- what says the same ---- */
+
+enum { READS = 0xc4, READS_CONFIRMED = 0xd3, FRAME_COUNT = 0x20 };
+
+/* Reads @hex twice, for the first request to an outstation is never the same as another, and
+ * returns what pdu.same says of the second. */
+static struct wire same_of(struct rig *r, uint8_t control, unsigned destination, const char *hex)
+{
+	for (int i = 0; i < 2; i++) {
+		struct frames f = { .len = 0 };
+		add_segment(&f, control, destination, 1, (uint8_t)(0xc0 + i), hex);
+		rig_all(r, &f);
+	}
+	return wire_copy(r->pdu.same.at, r->pdu.same.left);
+}
+
+static bool alike(struct wire a, struct wire b)
+{
+	bool like = a.len > 0 && a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0;
+	free(a.bytes);
+	free(b.bytes);
+	return like;
+}
+
+static void the_same_is_all_but_sequence_numbers(void **state)
+{
+	(void)state;
+	struct rig r;
+	rig_init(&r);
+	r.dir = DIR_TO_SERVER;
+#define READ(control, destination, hex) same_of(&r, control, destination, hex)
+	const char *one = "c1 01 3c0206", *other_sequence = "c7 01 3c0206";
+	assert_true(alike(READ(READS, 10, one), READ(READS, 10, other_sequence)));
+	assert_true(alike(READ(READS_CONFIRMED, 10, one),
+		READ(READS_CONFIRMED | FRAME_COUNT, 10, other_sequence)));
+	assert_false(alike(READ(READS, 10, one), READ(READS_CONFIRMED, 10, one)));
+	assert_false(alike(READ(READS, 10, one), READ(READS, 11, one)));
+	assert_false(alike(READ(READS, 10, one), READ(READS, 10, "e1 01 3c0206")));
+	assert_false(alike(READ(READS, 10, one), READ(READS, 10, "c1 01 3c0306")));
+#undef READ
+	rig_fini(&r);
+}
+
+static void what_may_mean_something_else_has_no_same(void **state)
+{
+	(void)state;
+	static const char *const others[] = {
+		"c1 02 500107070700",                              /* a write */
+		"d1 01 3c0206",                                    /* UNS */
+		"81 01 3c0206", "41 01 3c0206",                    /* not of one fragment */
+		"c1 01 3c02", "c1 01 780106",                      /* cut; authentication */
+		"c1 82 0000", "c1 81 0004",                        /* unsolicited; refused */
+		"c1 81 0000 0c0128010000000301f40100000000000000", /* a control comes back */
+	};
+	for (size_t i = 0; i < COUNT(others); i++) {
+		struct rig r;
+		rig_init(&r);
+		rig_fragment(&r, "c0 01 3c0206");
+		assert_int_equal(r.pdu.same.left, 0); /* the first */
+		rig_fragment(&r, others[i]);
+		assert_int_equal(r.pdu.same.left, 0);
+		rig_fragment(&r, "c2 81 0000");
+		assert_true(r.pdu.same.left > 0);
+		rig_fini(&r);
+	}
+	struct rig r;
+	rig_init(&r);
+	rig_fragment(&r, "c2 81 0000"); /* to a master who has not asked */
+	assert_int_equal(r.pdu.same.left, 0);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -800,6 +872,8 @@ int main(void)
 		cmocka_unit_test(replies_say_whether_anybody_asked),
 		cmocka_unit_test(a_damaged_select_does_not_count),
 		cmocka_unit_test(every_listed_object_has_a_layout),
+		cmocka_unit_test(the_same_is_all_but_sequence_numbers),
+		cmocka_unit_test(what_may_mean_something_else_has_no_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
