@@ -46,7 +46,6 @@ struct event {
 	/* Of what the rules see of it, its number aside (pdu.same), seeded: what has the same print
 	 * is judged alike. 0: it has none; else odd. */
 	uint64_t print;
-	bool again; /* one with its print was judged and watched a while ago */
 };
 
 /* Field by field: clearing all of it first costs more than the rest. */
@@ -72,7 +71,6 @@ static inline void event_begin(struct event *e, const struct flow *flow, unsigne
 	e->has_tx = false;
 	e->tx_id = 0;
 	e->print = 0;
-	e->again = false;
 }
 
 #endif

@@ -84,8 +84,7 @@ static size_t ask_rules(struct judge *j, struct event *e)
 	size_t count = 0;
 	if (j->o.rules == NULL)
 		return 0;
-	e->again = rules_recall(j->o.rules, e, j->hits, &count);
-	if (!e->again)
+	if (!rules_recall(j->o.rules, e, j->hits, &count))
 		count = rules_match(j->o.rules, e, j->hits, HITS_MAX);
 	return count;
 }

@@ -441,6 +441,7 @@ struct memo {
 		int16_t item;
 	} hit[MEMO_HITS];
 	uint8_t hits, later; /* bit i: hit[i] is to be asked again with the verdict */
+	bool used;           /* since another print last wanted its place */
 };
 
 _Static_assert(ITEMS_MAX <= INT16_MAX, "a memo has room for an item's index");

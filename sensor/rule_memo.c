@@ -1,10 +1,17 @@
 /* rule_memo.c - what the rules came to for messages that come again and again: a poll is judged
- * once. A table without chains: what meets in a place takes it. */
+ * once. A table without chains: a print has a choice of few places beside each other, and takes one
+ * that was not asked for since the last print wanted it, so that answers which are never the same
+ * do not push out polls. */
 #include "sensor/rule_impl.h"
 
 #include <stdlib.h>
 
-enum { MEMOS = 4096 }; /* 128 KiB: in the second-level cache, with room for others */
+enum {
+	MEMOS = 4096, /* 128 KiB: in the second-level cache, with room for others */
+	CHOICE = 2,   /* a line of the cache */
+};
+
+_Static_assert(sizeof(struct memo) * CHOICE <= 64, "one miss for all of a choice");
 
 static bool ref_is_steady(const struct field_ref *ref, const struct dissector *d)
 {
@@ -31,13 +38,35 @@ bool rule_is_steady(const struct compiled *c, const struct dissector *d)
 
 struct memo *memo_new(void)
 {
-	return calloc(MEMOS, sizeof(struct memo));
+	struct memo *m = aligned_alloc(64, MEMOS * sizeof *m);
+	if (m != NULL)
+		memset(m, 0, MEMOS * sizeof *m);
+	return m;
+}
+
+static struct memo *choice_of(const struct rule_run *run, uint64_t print)
+{
+	return &run->memo[print / 2 * CHOICE % MEMOS];
+}
+
+/* Where it may go; NULL: nowhere this time. */
+static struct memo *place_for(const struct rule_run *run, uint64_t print)
+{
+	struct memo *m = choice_of(run, print), *found = NULL;
+	for (unsigned i = 0; i < CHOICE; i++) {
+		if (!m[i].used)
+			found = &m[i];
+		m[i].used = false;
+	}
+	return found;
 }
 
 void memo_keep(struct rule_run *run, uint64_t print, const struct hit *hits, size_t count)
 {
-	struct memo *m = &run->memo[print / 2 % MEMOS];
 	if (count > MEMO_HITS || run->rules->count > MEMO_RULES)
+		return;
+	struct memo *m = place_for(run, print);
+	if (m == NULL)
 		return;
 	m->print = print;
 	m->hits = (uint8_t)count;
@@ -51,12 +80,14 @@ void memo_keep(struct rule_run *run, uint64_t print, const struct hit *hits, siz
 
 void rules_expect(const struct rule_run *run, uint64_t print)
 {
-	__builtin_prefetch(&run->memo[print / 2 % MEMOS]);
+	__builtin_prefetch(choice_of(run, print));
 }
 
 bool rules_recall(struct rule_run *run, const struct event *e, struct hit *hits, size_t *count)
 {
-	const struct memo *m = &run->memo[e->print / 2 % MEMOS];
+	struct memo *m = choice_of(run, e->print);
+	if (m->print != e->print)
+		m++;
 	if (e->print == 0 || m->print != e->print)
 		return false;
 	for (unsigned i = 0; i < m->hits; i++) {
@@ -66,6 +97,7 @@ bool rules_recall(struct rule_run *run, const struct event *e, struct hit *hits,
 			.item = m->hit[i].item };
 		run->tally[m->hit[i].rule].held += !later;
 	}
+	m->used = true;
 	*count = m->hits;
 	return true;
 }

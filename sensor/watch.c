@@ -253,7 +253,6 @@ void watch_observe_of(const struct watch *w, const struct event *of, const struc
 	e.pdu = pdu;
 	e.change = NULL;
 	e.print = 0;
-	e.again = false;
 	if (of->pdu->dir != PDU_REQ) { /* what the device does by itself is no command */
 		e.verdict.outcome = VERDICT_NONE;
 		e.has_tx = false;
