@@ -6,12 +6,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/rare.h"
-#include "sensor/limiter.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "sensor/mix.h"
 
 enum { ASKED = 16, OVERLAPS = 8 };
 
@@ -77,7 +75,8 @@ struct conversation {
 
 struct view {
 	const struct watch *watch;
-	unsigned index; /* of the watcher */
+	unsigned index;  /* of the watcher */
+	uint64_t key[2]; /* of digests */
 	struct conversation *conversation;
 	uint32_t conversations, hand;
 	/* Anomalies come when nothing may be observed; they wait for the next message. */
@@ -131,15 +130,14 @@ static inline struct conversation *conversation_of(struct view *v, const struct 
 	return conversation_new(v, f);
 }
 
-/* What the bytes say, without reading them all: two answers that differ will differ here. */
-static uint64_t digest(const struct pdu *p)
+/* What the bytes say, without reading them all: two answers that differ will differ here, and
+ * nobody can make them not. */
+static uint64_t digest(const struct view *v, const struct pdu *p)
 {
 	size_t n = p->items.dissector == NULL ? 0 : p->items.bytes.left;
-	uint64_t key = key_mix((uint64_t)(uint32_t)p->code, p->present);
-	key = key_mix(key, (uint64_t)(uint32_t)p->status << 32 | n);
-	if (n > 0)
-		key ^= XXH3_64bits_withSeed(p->items.bytes.at, n < 64 ? n : 64, key);
-	return key | 1;
+	uint64_t what = (uint64_t)(uint32_t)p->code << 32 | (uint32_t)p->status;
+	uint64_t said = n == 0 ? 0 : mix_bytes(v->key, p->items.bytes.at, n < 64 ? n : 64);
+	return mix(said ^ what ^ v->key[0], p->present ^ n << 48 ^ v->key[1]) | 1;
 }
 
 /* What a control says, and its echo has to say; 0: it is none. */
@@ -188,7 +186,7 @@ static void answered(struct view *v, struct conversation *c, const struct event 
 	struct asked *a = &c->asked[e->tx_id % ASKED];
 	if (a->tx != e->tx_id + 1 || a->from == e->from || a->reply != 0)
 		return;
-	a->reply = digest(e->pdu);
+	a->reply = digest(v, e->pdu);
 	c->pairs++;
 	if (a->echo != 0)
 		check_echo(v, a, e);
@@ -202,7 +200,8 @@ static void hold(struct conversation *c, const struct event *e, struct view_note
 }
 
 /* False: it may be the late answer to one of them. */
-static bool judge_orphan(struct conversation *c, const struct event *e, struct view_note *n)
+static bool judge_orphan(
+	const struct view *v, struct conversation *c, const struct event *e, struct view_note *n)
 {
 	const struct pdu *p = e->pdu;
 	bool recent = false;
@@ -215,7 +214,7 @@ static bool judge_orphan(struct conversation *c, const struct event *e, struct v
 			continue;
 		if (a->reply == 0)
 			return false;
-		*n = note_of(a->reply == digest(p) ? VIEW_REPEATED_REPLY : VIEW_SECOND_REPLY, e);
+		*n = note_of(a->reply == digest(v, p) ? VIEW_REPEATED_REPLY : VIEW_SECOND_REPLY, e);
 		n->has_seconds = true;
 		n->seconds = (double)(e->at.ts_ns - a->at_ns) / (double)SECOND_NS;
 		n->detail = "the request had been answered";
@@ -230,11 +229,12 @@ static bool judge_orphan(struct conversation *c, const struct event *e, struct v
 	return true;
 }
 
-static RARE void orphan(struct conversation *c, const struct event *e)
+static RARE void orphan(const struct view *v, struct conversation *c, const struct event *e)
 {
 	enum { PAIRS = 3 }; /* before that the capture may have begun in mid-conversation */
 	struct view_note n;
-	if (e->flow->l4 == L4_TCP && c->pairs >= PAIRS && !c->held.used && judge_orphan(c, e, &n))
+	if (e->flow->l4 == L4_TCP && c->pairs >= PAIRS && !c->held.used &&
+		judge_orphan(v, c, e, &n))
 		hold(c, e, n);
 }
 
@@ -276,7 +276,7 @@ static inline void follow(struct view *v, const struct event *e)
 		if (e->has_tx)
 			now_asked(c, e);
 	} else if (e->verdict.outcome == VERDICT_ORPHAN_REPLY) {
-		orphan(c, e);
+		orphan(v, c, e);
 	} else if (e->has_tx && tx == TX_REPLY) {
 		answered(v, c, e);
 	}
@@ -363,11 +363,12 @@ static void *on_open(const struct watch *w, struct err *err)
 		v->conversations = (uint32_t)w->config->view_flows;
 		v->conversation = calloc(v->conversations, sizeof *v->conversation);
 	}
-	if (v != NULL && v->conversation != NULL)
+	bool random = v != NULL && getrandom(v->key, sizeof v->key, 0) == sizeof v->key;
+	if (random && v->conversation != NULL)
 		return v;
 	if (v != NULL)
 		on_close(v);
-	err_set(err, "out of memory");
+	err_set(err, "out of memory or random numbers");
 	return NULL;
 }
 
