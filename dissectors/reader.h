@@ -6,11 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of a function that few messages need: it stays out of those that all run through, which then have
- * less to save and to set up. */
-#define APART __attribute__((noinline))
-/* Of a function that nearly every message runs through once: it lies in its caller. */
-#define WITHIN __attribute__((always_inline)) inline
+#include "common/rare.h"
 
 /* A forward-only, bounds-checked view of captured bytes. It borrows them: it never copies or
  * frees. The first read past the end sets overrun and every later read yields 0, so a parser

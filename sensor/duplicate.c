@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor/mix.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -32,13 +34,10 @@ void duplicates_free(struct duplicates *d)
 	free(d);
 }
 
-/* Both halves of a 128-bit product, folded; @a once more, in case @b is what makes it zero. */
-static uint64_t mix(uint64_t a, uint64_t b)
+/* @a once more, in case @b is what makes the product zero. */
+static uint64_t blend(uint64_t a, uint64_t b)
 {
-	__extension__ unsigned __int128 product =
-		(unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) *
-		(b ^ UINT64_C(0xd6e8feb86659fd93));
-	return ((uint64_t)product ^ (uint64_t)(product >> 64)) + a;
+	return mix(a ^ UINT64_C(0x9e3779b97f4a7c15), b ^ UINT64_C(0xd6e8feb86659fd93)) + a;
 }
 
 /* Of what both protocols have, but for the ends of the flow. */
@@ -71,7 +70,7 @@ static bool seen(struct duplicates *d, uint64_t place, struct recent now, bool b
 bool duplicates_tcp(struct duplicates *d, const struct packet *p, uint64_t flow_hash)
 {
 	uint64_t place =
-		mix(common(p) ^ (uint64_t)p->tcp_flags << 48, (uint64_t)p->seq << 32 | p->ack);
+		blend(common(p) ^ (uint64_t)p->tcp_flags << 48, (uint64_t)p->seq << 32 | p->ack);
 	uint32_t print = (uint32_t)(place >> 32) ^ (uint32_t)flow_hash;
 	return seen(d, place, (struct recent){ p->at.ts_ns, print, 0 }, true);
 }
@@ -79,7 +78,7 @@ bool duplicates_tcp(struct duplicates *d, const struct packet *p, uint64_t flow_
 bool duplicates_udp(struct duplicates *d, const struct packet *p, uint64_t flow_hash)
 {
 	uint64_t payload = p->payload_len == 0 ? 0 : XXH3_64bits(p->payload, p->payload_len);
-	uint64_t place = mix(common(p), payload);
+	uint64_t place = blend(common(p), payload);
 	uint32_t print = (uint32_t)(place >> 32) ^ (uint32_t)flow_hash;
 	return seen(d, place, (struct recent){ p->at.ts_ns, print, path_of(p) }, false);
 }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "sensor/limiter.h"
+#include "sensor/mix.h"
 
 enum {
 	PER_ENTRY = 128, /* bytes of memory: a frame of a plant takes 60 to 200 */
@@ -109,7 +110,7 @@ uint32_t evidence_host(const struct addr *a)
 static uint32_t key_of(const struct evidence_ring *r, uint8_t l4, uint64_t a, uint16_t a_port,
 	uint64_t b, uint16_t b_port)
 {
-	uint64_t ends = key_fold(a ^ a_port ^ r->secret, b ^ b_port ^ r->secret);
+	uint64_t ends = mix(a ^ a_port ^ r->secret, b ^ b_port ^ r->secret);
 	return (uint32_t)(ends >> 32 ^ (uint64_t)l4 << 1) | 1;
 }
 

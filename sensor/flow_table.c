@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor/mix.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -62,25 +64,12 @@ static uint64_t flow_id(const struct packet *p)
 	return XXH3_64bits(&in, sizeof in) & ((UINT64_C(1) << 51) - 1);
 }
 
-static uint64_t load64(const uint8_t *bytes)
-{
-	uint64_t v;
-	memcpy(&v, bytes, sizeof v);
-	return v;
-}
-
-/* Both halves of a 128-bit product, folded. */
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* The port is mixed in apart from the address: who chooses both could make up for one with the
  * other. */
 static uint64_t mix_end(const struct flow_table *t, const struct addr *ip, uint16_t port)
 {
-	uint64_t host = mix(load64(ip->bytes) ^ t->secret[0], load64(ip->bytes + 8) ^ t->secret[1]);
+	uint64_t host =
+		mix(mix_load(ip->bytes) ^ t->secret[0], mix_load(ip->bytes + 8) ^ t->secret[1]);
 	return host ^ port * t->secret[2];
 }
 
@@ -137,7 +126,8 @@ void flow_table_free(struct flow_table *t)
 
 static bool same_ip(const struct addr *a, const struct addr *b)
 {
-	return load64(a->bytes) == load64(b->bytes) && load64(a->bytes + 8) == load64(b->bytes + 8);
+	return mix_load(a->bytes) == mix_load(b->bytes) &&
+	       mix_load(a->bytes + 8) == mix_load(b->bytes + 8);
 }
 
 static bool sent_by(const struct flow *f, unsigned from, const struct packet *p)

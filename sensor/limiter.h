@@ -31,12 +31,6 @@ static inline uint64_t key_end(uint64_t key)
 	key = (key ^ key >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
 	return key ^ key >> 33;
 }
-/* Of two values at once: both halves of their product. */
-static inline uint64_t key_fold(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
 uint64_t key_mix_bytes(uint64_t key, const uint8_t *bytes, size_t n);
 
 #endif
