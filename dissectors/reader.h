@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/rare.h"
+#include "dissectors/rare.h"
 
 /* A forward-only, bounds-checked view of captured bytes. It borrows them: it never copies or
  * frees. The first read past the end sets overrun and every later read yields 0, so a parser

@@ -1,5 +1,5 @@
 /* asset_pdu.c - messages of talks that are known: counted, and what is new in them. */
-#include "common/rare.h"
+#include "dissectors/rare.h"
 #include "sensor/asset_tell.h"
 
 enum { S7_PORT = 102, USUAL_DECAY = 1024 };

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "common/rare.h"
+#include "dissectors/rare.h"
 
 enum { TX_START = 2 };
 #define TX_STALE_NS (INT64_C(10) * 1000000000)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/rare.h"
+#include "dissectors/rare.h"
 #include "sensor/mix.h"
 
 enum { ASKED = 16, OVERLAPS = 8 };

@@ -1,7 +1,7 @@
 /* rare.h - where the compiler puts a function: a way that nearly everything goes stays short, and
  * saves no registers for what is seldom. */
-#ifndef COMMON_RARE_H
-#define COMMON_RARE_H
+#ifndef DISSECTORS_RARE_H
+#define DISSECTORS_RARE_H
 
 /* Few messages or packets need it; it is called where each passes by. */
 #define RARE __attribute__((cold, noinline))
