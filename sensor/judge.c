@@ -360,6 +360,7 @@ void judge_end(struct judge *j)
 {
 	judge_finish(j);
 	fold_flush(j->fold);
+	(void)prints_init(&j->prints); /* conversations of another capture may have the same ids */
 }
 
 void judge_rules(struct judge *j, struct rule_run *rules)

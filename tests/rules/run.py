@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -155,6 +156,28 @@ def memory_faults():
                     break
 
 
+def captures_faults():
+    """What is remembered of one capture says nothing of the next, be its conversations ever so alike."""
+    sensor = os.environ.get("SENSOR", os.path.join(ROOT, "build", "bongsu-sensor"))
+    with open(os.path.join(ROOT, "pcaps", "real", "modbus-libmodbus.pcap"), "rb") as f:
+        data = bytearray(f.read())
+    with tempfile.TemporaryDirectory() as folder:
+        at = 24
+        for name in ("a.pcap", "b.pcap"):
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(data)
+            while at + 16 <= len(data):                     # the same from other network cards
+                data[at + 16:at + 28] = b"\x02bongs\x02sensr"
+                at += 16 + struct.unpack("<I", data[at + 8:at + 12])[0]
+        with open(os.path.join(folder, "rule.yaml"), "w", encoding="utf-8") as f:
+            f.write("title: T\nid: 00000000-0000-4000-8000-000000000001\nlogsource: {product: bongsu, service: modbus}\n"
+                    "detection: {a: {pdu.dir: req, modbus.function_code: 3, src_mac: ['02:62:6f:6e:67:73', '02:73:65:6e:73:72']}, condition: a}\nlevel: low\n")
+        done = subprocess.run([sensor, "--quiet", "-k", "none", "-r", folder, "-S", os.path.join(folder, "rule.yaml")], capture_output=True, text=True, timeout=60)
+        seen = {json.loads(line)["pcap_filename"] for line in done.stdout.splitlines() if '"event_type":"alert"' in line}
+        if seen != {os.path.join(folder, "b.pcap")}:
+            yield "a rule on network cards holds in %s, not in b.pcap alone: %s" % (sorted(seen), done.stderr)
+
+
 def main():
     with open(os.path.join(ROOT, "rules", "rule.schema.json"), encoding="utf-8") as f:
         schema = json.load(f)
@@ -186,7 +209,7 @@ def main():
                         faults.append("%s: %s: %s: %s" % (os.path.relpath(path, ROOT), name,
                                                           "/".join(map(str, one.absolute_path)), one.message[:200]))
     if not sys.argv[1:]:
-        faults += [*readme_faults(), *memory_faults()]
+        faults += [*readme_faults(), *memory_faults(), *captures_faults()]
     print("\n".join(faults))
     print("%d passed, %d failed" % (documents + len(BAD), len(faults) + (documents == 0)))
     sys.exit(1 if faults or documents == 0 else 0)
