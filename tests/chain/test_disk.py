@@ -107,7 +107,7 @@ def test_the_disk_of_the_parent_is_full(world):
         def full():  # somebody takes every byte that comes free, the reserve too
             fill(folder)
             f.feed(2)
-            return rig.province.alarm("store-full")
+            return "store-full" in rig.province.log()           # there may be no room to write the alarm down
 
         soon(full, "the parent says that it is full", seen=rig.province.log)
         time.sleep(1.5)
