@@ -48,10 +48,4 @@ struct flow {
 	uint32_t note[FLOW_NOTES]; /* a word for each watcher (watch.h), by its index */
 };
 
-/* Who sends in this direction, as an index in end[]. */
-static inline unsigned flow_from(const struct flow *f, enum dir dir)
-{
-	return dir == DIR_TO_SERVER ? f->client : !f->client;
-}
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "sensor/frag.h"
 #include "sensor/savefile.h"
+#include "sensor/transaction.h"
 #include "sensor/transport.h"
 
 enum { CAPTURES_MAX = 2048 };
@@ -39,6 +40,33 @@ static void captures_free(void)
 	while (capture_count > 0)
 		free(captures[--capture_count]);
 }
+
+static inline void capture_anomaly(void *ctx, const struct anomaly *a)
+{
+	(void)ctx;
+	(void)a;
+}
+
+static inline void capture_flow(void *ctx, struct flow *f, struct stamp at)
+{
+	(void)at;
+	(void)ctx;
+	(void)f;
+}
+
+static inline void capture_flow_end(void *ctx, struct flow *f, const char *why)
+{
+	(void)ctx;
+	(void)why;
+	tx_table_free(f);
+}
+
+/* Of who looks at messages alone. */
+#define CAPTURE_INSPECTOR(hook)                                                                    \
+	{                                                                                          \
+		.pdu = (hook), .anomaly = capture_anomaly, .flow_start = capture_flow,             \
+		.flow_end = capture_flow_end                                                       \
+	}
 
 /* @packet, unless NULL, sees each before transport does. */
 static void capture_read(

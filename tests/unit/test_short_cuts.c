@@ -74,29 +74,7 @@ static void on_pdu(void *ctx, struct flow *f, unsigned from, struct stamp at, st
 		codes_are_items(p);
 }
 
-static void on_anomaly(void *ctx, const struct anomaly *a)
-{
-	(void)ctx;
-	(void)a;
-}
-
-static void on_flow(void *ctx, struct flow *f, struct stamp at)
-{
-	(void)at;
-	(void)ctx;
-	(void)f;
-}
-
-static void on_flow_end(void *ctx, struct flow *f, const char *why)
-{
-	(void)ctx;
-	(void)why;
-	tx_table_free(f);
-}
-
-static const struct inspector inspector = {
-	.pdu = on_pdu, .anomaly = on_anomaly, .flow_start = on_flow, .flow_end = on_flow_end
-};
+static const struct inspector inspector = CAPTURE_INSPECTOR(on_pdu);
 
 static void what_items_tell(void **state)
 {
